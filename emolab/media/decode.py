@@ -177,7 +177,9 @@ class _Track:
 def _upright(frame: av.VideoFrame) -> np.ndarray:
     """RGB pixels turned and mirrored as the display matrix says (right angles only, as players do)."""
     pixels = frame.reformat(format="rgb24", threads=1).to_ndarray()
-    matrix = next((side for side in frame.side_data.keys() if side.type.name == "DISPLAYMATRIX"), None)
+    # Asked of a tiny copy: a frame and its side data refer to each other, so they stay until Python collects garbage
+    tiny = frame.reformat(width=16, height=16, interpolation="POINT", threads=1)
+    matrix = next((side for side in tiny.side_data.keys() if side.type.name == "DISPLAYMATRIX"), None)
     if matrix is None:
         return pixels
     # x' = a x + c y and y' = b x + d y, in 16.16 fixed point.

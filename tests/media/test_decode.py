@@ -1,5 +1,6 @@
 """Every frame that the planned decoder returns must equal that of a plain decode from the start."""
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
@@ -95,6 +96,17 @@ def test_only_what_is_needed_is_decoded(tmp_path, kind):
         patch.setattr(decode._Track, "run", spy)
         decode_frames(path, lambda count: [count // 2])
     assert len(fed) == 1 and fed[0][2] and fed[0][1] < 40
+
+
+def test_no_frame_outlives_its_decoding(tmp_path):
+    path = make(tmp_path / "a.mp4", count=5)
+    gc.collect()
+    gc.disable()  # else it might tidy up in time
+    try:
+        decode_frames(path, lambda count: [0, 3])
+        assert all(each.width <= 16 for each in gc.get_objects() if isinstance(each, av.VideoFrame))
+    finally:
+        gc.enable()
 
 
 def test_all_frames_of_an_open_gop(tmp_path):
