@@ -19,7 +19,7 @@ class Clip:
     audio: str | None = None
     transcript: str = ""
     language: str = "english"
-    split: str | None = None  # train | test
+    split: str | None = None  # train | valid | test
     labels: tuple[str, ...] | None = None
     description: str | None = None
     emotion: str | None = None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from emolab.corpora.clip import Clip
+from emolab.corpora.files import as_text, csv_rows, files_below, inside, json_rows
 from emolab.errors import InputError
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".wmv")
@@ -24,37 +22,15 @@ def read_rows(root: str | Path) -> list[Clip]:
     """emolab's layout: `clips.jsonl`, one Clip a line, with media paths relative to the folder and inside it (they may
     be links to elsewhere). Raises InputError naming file and line."""
     root = Path(root).absolute()
-    manifest = root / "clips.jsonl"
-    try:
-        lines = manifest.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{manifest}: not found or not UTF-8 ({error}); expected a JSON object a clip.") from None
     clips: dict[str, Clip] = {}
-    for number, text in enumerate(lines, 1):
-        where = f"{manifest.name} line {number}"
-        if not text.strip():
-            continue
-        try:
-            row = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"{where}: not JSON ({error}); mend or delete the line.") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{where}: not a JSON object; mend or delete the line.")
+    for where, row in json_rows(root / "clips.jsonl"):
         clip = Clip.from_row(row, where)
         if clip.clip_id in clips:
             raise InputError(f"{where}: clip_id {clip.clip_id!r} stands twice; ids must be unique.")
-        paths = {key: _inside(root, getattr(clip, key), where) for key in ("video", "audio")}
+        named = {key: getattr(clip, key) for key in ("video", "audio")}
+        paths = {key: inside(root, name, where) for key, name in named.items() if name is not None}
         clips[clip.clip_id] = replace(clip, **paths)
     return list(clips.values())
-
-
-def _inside(root: Path, name: str | None, where: str) -> str | None:
-    if name is None:
-        return None
-    path = Path(os.path.normpath(root / name))
-    if not path.is_relative_to(root):
-        raise InputError(f"{where}: {name!r} leads out of the corpus folder; media must lie inside it.")
-    return str(path)
 
 
 def read_folder(paths: Sequence[str | Path], transcripts: str | Path | None = None) -> list[Clip]:
@@ -68,7 +44,7 @@ def read_folder(paths: Sequence[str | Path], transcripts: str | Path | None = No
     for path in map(Path, paths):
         try:
             if path.is_dir():
-                found = _videos_below(path)
+                found = files_below(path, VIDEO_SUFFIXES)
                 if not found:
                     raise InputError(f"{path}: holds no video; looked for {', '.join(VIDEO_SUFFIXES)}.")
                 files |= {file.absolute(): file.relative_to(path).as_posix() for file in found}
@@ -83,7 +59,7 @@ def read_folder(paths: Sequence[str | Path], transcripts: str | Path | None = No
     clips: dict[str, Clip] = {}
     for file, below in files.items():
         only = stems[file.stem] == 1
-        clip_id = _text(file.stem if only else below)
+        clip_id = as_text(file.stem if only else below)
         if clip_id in clips:
             raise InputError(f"{file}: another video is called {clip_id} as well; give one folder above both.")
         words = spoken.get(_bare(below), spoken.get(file.stem) if only else None)
@@ -95,54 +71,22 @@ def read_folder(paths: Sequence[str | Path], transcripts: str | Path | None = No
     return list(clips.values())
 
 
-def _videos_below(folder: Path) -> list[Path]:
-    def stop(error: OSError) -> None:
-        raise error  # else a folder that cannot be read would silently lose its clips
-
-    found = [Path(root, name) for root, _, names in os.walk(folder, onerror=stop) for name in names]
-    return sorted(p for p in found if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
-
-
 def _bare(name: str) -> str:
     """A name without a video's ending; other dots belong to the name."""
     return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in VIDEO_SUFFIXES else name
 
 
-def _text(name: str) -> str:
-    """A file name as text: bytes that are no UTF-8 are shown escaped."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def read_transcripts(path: str | Path) -> dict[str, str]:
     """clip -> words spoken, from a CSV with a name column and a text column (see ID_COLUMNS, TEXT_COLUMNS).
 
-    Raises InputError for other columns, a clip that stands twice, and a row with more cells than the header (text with
-    a comma that is not in quotes).
+    Raises InputError for other columns, a clip that stands twice, and what else `csv_rows` refuses.
     """
-    path = Path(path)
     spoken: dict[str, str] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            header = reader.fieldnames or []
-            name = next((c for c in ID_COLUMNS if c in header), None)
-            text = next((c for c in TEXT_COLUMNS if c in header), None)
-            if not name or not text:
-                raise InputError(
-                    f"{path}: has the columns {', '.join(header) or 'none'}; needs one of {', '.join(ID_COLUMNS)} "
-                    f"and one of {', '.join(TEXT_COLUMNS)}."
-                )
-            for row in reader:
-                clip = _bare(row[name] or "")
-                if None in row:
-                    raise InputError(f"{path} line {reader.line_num}: more cells than columns; put the text in quotes.")
-                if clip in spoken:
-                    raise InputError(
-                        f"{path} line {reader.line_num}: {clip} stands twice; each clip has one transcript."
-                    )
-                spoken[clip] = row[text] or ""
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a UTF-8 CSV file ({error}).") from None
+    for where, (name, text) in csv_rows(path, ID_COLUMNS, TEXT_COLUMNS):
+        clip = _bare(name)
+        if clip in spoken:
+            raise InputError(f"{where}: {clip} stands twice; each clip has one transcript.")
+        spoken[clip] = text
     return spoken
 
 

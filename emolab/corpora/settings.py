@@ -4,17 +4,19 @@ from dataclasses import dataclass
 
 from emolab.errors import InputError
 
-READERS = ("drawn", "rows", "folder")
+READERS = ("drawn", "rows", "folder", "images", "ch_simsv2")
 
 
 @dataclass
 class CorpusSettings:
     """Where the clips come from. `reader`: `drawn` (rendered by emolab), `rows` (a folder with clips.jsonl), `folder`
-    (any folder of videos)."""
+    (any folder of videos), `images` (any folder of single images, for captioning), `ch_simsv2` (CH-SIMS v2(s) as
+    distributed)."""
 
     reader: str = "drawn"
     root: str | None = None  # folder of the data; for `drawn` None means the outputs folder
     transcripts: str | None = None  # `folder` only: CSV of what is said
+    minigpt4: str | None = None  # folder of MiniGPT-4's cc_sbu_align, which joins the training set (section 3.1.1)
     described: int = 332  # drawn corpus only, as the next three: clips with description and open-vocabulary labels
     labelled: int = 180  # clips with a six-way emotion
     unlabelled: int = 180  # clips with neither
