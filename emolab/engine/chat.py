@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import math
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,20 +24,25 @@ ENGINES = {
 
 @dataclass(frozen=True)
 class Question:
-    """One prompt with its images ([height, width, 3] uint8 RGB, of any size), images first."""
+    """One prompt with its images ([height, width, 3] uint8 RGB, of any size), images first.
+
+    `top_tokens`: how many alternatives to report for each token of the answer, with their probabilities.
+    """
 
     prompt: str
     images: Sequence[np.ndarray] = ()
+    top_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class Answer:
     """What the model wrote, or why it wrote nothing (then `text` is empty and `error` one sentence; `failed` where the
-    model itself broke down)."""
+    model itself broke down). `tokens`: where asked for, {token: probability} for each token written, that one first."""
 
     text: str
     error: str | None = None
     failed: bool = False
+    tokens: list[dict[str, float]] | None = None
 
 
 class ChatModel:
@@ -63,6 +71,12 @@ class ChatModel:
         """Load the weights now (once)."""
         if self._engine is None:
             self._engine = _build_engine(self.settings, self.folder)
+
+    def unload(self) -> None:
+        """Give the weights' memory back; the next question loads them again."""
+        self._engine = None
+        gc.collect()
+        _free_memory()
 
     def ask(self, questions: Sequence[Question], seed: int | None = None) -> list[Answer]:
         """Answers in the order of the questions, `batch_size` at once. What cannot be answered has an error.
@@ -109,14 +123,17 @@ class ChatModel:
             for q in questions
         ]
         s = self.settings
-        config = RequestConfig(max_tokens=s.max_new_tokens, temperature=s.temperature, top_p=s.top_p, seed=seed)
+        top = max(q.top_tokens for q in questions)
+        config = RequestConfig(
+            max_tokens=s.max_new_tokens, temperature=s.temperature, top_p=s.top_p, seed=seed,
+            logprobs=top > 0, top_logprobs=top or None,
+        )  # fmt: skip
         return self._engine.infer(requests, config, use_tqdm=False)
 
 
 def _free_memory() -> None:
-    import torch
-
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")  # not imported: nothing was loaded
+    if torch and torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
@@ -130,8 +147,19 @@ def plain(text: str) -> str:
 def _answer(response: Any) -> Answer:
     if isinstance(response, Exception):
         return Answer("", f"The question could not be encoded ({type(response).__name__}: {str(response)[:200]}).")
-    text = (response.choices[0].message.content or "").strip()
-    return Answer(text) if text else Answer("", "The model gave an empty answer.")
+    choice = response.choices[0]
+    text = (choice.message.content or "").strip()
+    if not text:
+        return Answer("", "The model gave an empty answer.")
+    return Answer(text, tokens=_tokens(choice.logprobs) if choice.logprobs else None)
+
+
+def _tokens(logprobs: dict) -> list[dict[str, float]]:
+    """{token: probability} for each token written, the one written first."""
+    return [
+        {each["token"]: round(math.exp(each["logprob"]), 6) for each in [written, *written.get("top_logprobs", ())]}
+        for written in logprobs["content"]
+    ]
 
 
 def pick_device(wanted: str = "auto") -> str:
@@ -171,6 +199,8 @@ def _build_engine(settings: ModelSettings, folder) -> Any:
             "torch_dtype": pick_dtype(device, settings.dtype),
             "use_hf": settings.use_hf,
         }
+        if settings.template:
+            options["template_type"] = settings.template
         if settings.adapter:
             options["adapters"] = [str(Path(settings.adapter).expanduser())]
         if settings.backend == "transformers":
@@ -189,7 +219,19 @@ def _build_engine(settings: ModelSettings, folder) -> Any:
     except Exception as error:
         raise RunError(f"{settings.path} could not be loaded by {settings.backend}: {error}") from error
     _limit_tiles(engine.template, settings.max_tiles)
+    _take_token_ids(engine.template)
     return engine
+
+
+def _take_token_ids(template: Any) -> None:
+    """ms-swift's templates of Qwen-VL and GLM-V hold the released vocabularies' ids: take those of the checkpoint."""
+    names = {
+        "image_token_id": "image_token_id", "video_token_id": "video_token_id",
+        "begin_of_image_token": "image_start_token_id", "end_of_image_token": "image_end_token_id",
+    }  # fmt: skip
+    for ours, theirs in names.items():
+        if isinstance(getattr(template, ours, None), int) and isinstance(getattr(template.config, theirs, None), int):
+            setattr(template, ours, getattr(template.config, theirs))
 
 
 def _limit_tiles(template: Any, tiles: int) -> None:

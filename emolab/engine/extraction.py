@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from emolab.engine.chat import ChatModel, Question
 from emolab.engine.rows import RowFile
@@ -18,7 +19,7 @@ def extract_with_model(
 
     def task(clip_id: str, description: str) -> Task:
         prompt = extraction(description)
-        return Task(clip_id, (EXTRACT_ID, prompt), lambda: Question(prompt))
+        return Task(clip_id, (EXTRACT_ID, prompt), partial(Question, prompt))
 
     found = answer_all(model, [task(*item) for item in descriptions.items()], answers, "extracting labels", progress)
     rows = []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from emolab.errors import InputError
 
 BACKENDS = ("transformers", "vllm", "sglang", "lmdeploy")
+ENGINES = ("local", "ray")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -17,6 +18,7 @@ class ModelSettings:
 
     path: str = "shipped:internvl"
     model_type: str | None = "internvl"  # ms-swift's name of the model family
+    template: str | None = None  # ms-swift's name of the chat template, where the family has several
     adapter: str | None = None  # LoRA adapter folder
     backend: str = "transformers"  # transformers | vllm | sglang | lmdeploy
     device: str = "auto"  # auto | cpu | cuda | cuda:1 | mps
@@ -40,3 +42,26 @@ class ModelSettings:
             raise InputError("batch_size, max_new_tokens and max_tiles start at 1, temperature at 0.")
         if self.dtype not in DTYPES:
             raise InputError(f"dtype is {self.dtype!r}; one of {', '.join(DTYPES)}.")
+
+
+@dataclass
+class EngineSettings:
+    """Where the model's replicas run: in this process or on this machine (`local`), or on a Ray cluster (`ray`: the
+    one that RAY_ADDRESS names, else one on this machine)."""
+
+    kind: str = "local"  # local | ray
+    workers: int = 1  # replicas of the model; one local replica lives in this process
+    gpus_per_worker: float | None = None  # Ray only: GPUs or a share of one; null = one where the cluster has any
+
+    def __post_init__(self) -> None:
+        if self.kind not in ENGINES:
+            raise InputError(f"engine.kind is {self.kind!r}; one of {', '.join(ENGINES)}.")
+        if self.workers < 1 or (self.gpus_per_worker or 0) < 0:
+            raise InputError("engine.workers starts at 1, engine.gpus_per_worker at 0.")
+        if self.kind == "local" and self.gpus_per_worker is not None:
+            raise InputError("engine.gpus_per_worker is for engine.kind ray; local workers share the GPUs out evenly.")
+
+    @property
+    def in_process(self) -> bool:
+        """Whether this process itself does the work."""
+        return self.kind == "local" and self.workers == 1

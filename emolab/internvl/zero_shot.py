@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from emolab.corpora.clip import Clip
 from emolab.engine.chat import Answer, ChatModel, Question
 from emolab.engine.rows import RowFile
-from emolab.engine.stage import Task, answer_all, labels_of
+from emolab.engine.settings import EngineSettings
+from emolab.engine.stage import IN_PROCESS, Task, answer_all, labels_of
 from emolab.internvl.prompts import ZERO_SHOT_ID, zero_shot
 from emolab.media.errors import MediaError
 from emolab.media.sampling import SampledFrames, cached_frames, six_frames
@@ -26,6 +28,7 @@ def predict(
     *,
     seed: int = 0,
     cache_dir: Path | None = None,
+    engine: EngineSettings = IN_PROCESS,
     progress: bool = True,
 ) -> list[dict]:
     """One Prediction row a clip, in order: clip_id, model, view, text, labels, prompt_id, seed, error.
@@ -34,7 +37,7 @@ def predict(
     and no labels. `answers` keeps every answer; `cache_dir` keeps the frames when the settings say so.
     """
     tasks = [_task(clip, frames, seed, cache_dir) for clip in clips]
-    found = answer_all(model, tasks, answers, "InternVL zero-shot", progress)
+    found = answer_all(model, tasks, answers, "InternVL zero-shot", progress, engine)
     return [_row(clip, model, answer, seed) for clip, answer in zip(clips, found, strict=True)]
 
 
@@ -50,7 +53,11 @@ def clip_frames(clip: Clip, frames: FrameSettings, seed: int, cache_dir: Path | 
 def _task(clip: Clip, frames: FrameSettings, seed: int, cache_dir: Path | None) -> Task:
     prompt = zero_shot(clip.transcript)
     content = (ZERO_SHOT_ID, prompt, _content(clip.video), clip.clip_id, frames.parts, seed, VIEW)
-    return Task(clip.clip_id, content, lambda: Question(prompt, clip_frames(clip, frames, seed, cache_dir).images))
+    return Task(clip.clip_id, content, partial(_question, prompt, clip, frames, seed, cache_dir))
+
+
+def _question(prompt: str, clip: Clip, frames: FrameSettings, seed: int, cache_dir: Path | None) -> Question:
+    return Question(prompt, clip_frames(clip, frames, seed, cache_dir).images)
 
 
 def _content(video: str | None) -> str | None:

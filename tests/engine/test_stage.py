@@ -1,0 +1,33 @@
+"""A stage keeps what the model said, whole."""
+
+from functools import partial
+
+from emolab.engine.chat import ChatModel, Question
+from emolab.engine.rows import RowFile, read_rows
+from emolab.engine.settings import ModelSettings
+from emolab.engine.stage import Task, answer_all
+
+SETTINGS = ModelSettings(path="shipped:internvl", batch_size=4, max_new_tokens=8, device="cpu")
+
+
+def test_token_probabilities_are_kept_and_come_back(tmp_path):
+    asked = [
+        Task(f"row_{i}", ("tokens", i), partial(Question, f"Score {i}:", top_tokens=3 if i < 4 else 0))
+        for i in range(8)
+    ]
+    path = tmp_path / "answers.jsonl"
+    with RowFile(path) as cache:
+        first = answer_all(ChatModel(SETTINGS), asked, cache, "test", progress=False)
+    with RowFile(path) as cache:
+        again = answer_all(ChatModel(SETTINGS), asked, cache, "test", progress=False)
+    assert again == first and not any(answer.error for answer in first)
+    assert all(len(tokens) >= 3 for answer in first[:4] for tokens in answer.tokens)
+    assert all(answer.tokens is None for answer in first[4:])
+    assert ["tokens" in row for row in read_rows(path)] == [True] * 4 + [False] * 4
+
+
+def test_a_preparation_that_fails_oddly_is_one_bad_row(tmp_path):
+    asked = [Task("odd", ("odd",), partial(int, "seven")), Task("good", ("good",), partial(Question, "Describe."))]
+    with RowFile(tmp_path / "answers.jsonl") as cache:
+        odd, good = answer_all(ChatModel(SETTINGS), asked, cache, "test", progress=False)
+        assert odd.error.startswith("odd: could not be prepared (ValueError") and good.text and len(cache) == 1
