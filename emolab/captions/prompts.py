@@ -7,6 +7,8 @@ CAPTION = (
     "characters in the image."
 )
 
+CAPTION_ID = "caption-3.1.2"
+SIMILARITY_ID = "similarity-3.1.2"
 SIMILARITY = (
     "Please judge whether the emotions described in these two sentences are similar and give a score between 0 and 1."
 )

@@ -1,0 +1,53 @@
+"""Captions of images: rows, errors, and what the shipped captioners see."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emolab.captions.describe import describe, read_image
+from emolab.demo.draw import Stage
+from emolab.demo.scenario import scenario
+from emolab.demo.texts import POSTURE, SCENE
+from emolab.engine.chat import ChatModel
+from emolab.engine.rows import RowFile
+from emolab.engine.settings import ModelSettings
+from emolab.errors import InputError
+
+SHIPPED = {
+    "first": ModelSettings("shipped:qwen3_vl", "qwen3_vl", batch_size=12, max_new_tokens=96, device="cpu"),
+    "second": ModelSettings("shipped:glm4v", "glm4v", template="glm4v", batch_size=12, max_new_tokens=96, device="cpu"),
+}
+
+
+@pytest.mark.parametrize("role", SHIPPED)
+def test_a_shipped_captioner_sees_the_picture_and_a_broken_one_is_one_bad_row(tmp_path, role):
+    images = [{"image_id": f"i{i}", "clip_id": f"c{i}", "image": f"i{i}.png"} for i in range(12)]
+    scenarios = [scenario("describe-test", i) for i in range(12)]
+    for row, s in zip(images, scenarios, strict=True):
+        Image.fromarray(Stage(s).frame(0.7)).save(tmp_path / row["image"])
+    (tmp_path / "i3.png").write_bytes(b"not a picture")
+    (tmp_path / "i5.png").unlink()
+    with RowFile(tmp_path / "answers.jsonl") as answers:
+        rows = describe(images, tmp_path, ChatModel(SHIPPED[role]), role, answers, progress=False)
+    assert [row["image_id"] for row in rows] == [row["image_id"] for row in images]
+    assert {row["captioner"] for row in rows} == {role}
+    bad = [row for row in rows if row["error"]]
+    assert [row["image_id"] for row in bad] == ["i3", "i5"] and all(row["text"] == "" for row in bad)
+    assert "i3.png" in bad[0]["error"]
+    good = [(row["text"], s) for row, s in zip(rows, scenarios, strict=True) if not row["error"]]
+    assert np.mean([SCENE[s.scene] in text for text, s in good]) > 0.8
+    assert np.mean([any(phrase in text for phrase in POSTURE[s.posture]) for text, s in good]) > 0.6
+    assert all("seems" in text and text.endswith(".") for text, _ in good)
+
+
+def test_pictures_are_read_upright_and_in_colour(tmp_path):
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    pixels[:, 0] = (255, 0, 0)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.png")
+    assert read_image(tmp_path / "turned.png").shape == (6, 4, 3)
+    assert read_image(tmp_path / "grey.png").shape == (4, 6, 3)
+    with pytest.raises(InputError, match=r"none\.png.*cannot be read"):
+        read_image(tmp_path / "none.png")
