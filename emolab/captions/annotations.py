@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +17,7 @@ VERDICTS = ("keep", "drop", "flag")
 
 
 def read_annotations(path: str | Path) -> dict[str, dict]:
-    """image_id -> its last row `{"image_id", "verdict", "note", "time"}`; withdrawn verdicts are left out.
+    """image_id -> its last row `{"image_id", "verdict", "note", "time", "pair"}`; withdrawn verdicts are left out.
 
     No file: nothing was reviewed. A torn last line (the writer was killed) is ignored; any other line that is no
     verdict raises InputError naming it.
@@ -36,15 +38,35 @@ def read_annotations(path: str | Path) -> dict[str, dict]:
     return {image_id: row for image_id, row in rows.items() if row["verdict"]}
 
 
-def annotate(path: str | Path, image_id: str, verdict: str | None, note: str = "") -> dict:
+def digest(pair: Mapping) -> str:
+    """A short hash of a pair's two texts: a verdict holds for what the reviewer saw."""
+    return hashlib.blake2b(json.dumps([pair["first"], pair["second"]]).encode(), digest_size=6).hexdigest()
+
+
+def verdicts_on(pairs: Iterable[Mapping], annotations: Mapping[str, Mapping]) -> tuple[dict[str, str], int]:
+    """image_id -> verdict for the pairs whose texts are still those that were reviewed, and how many verdicts are on
+    other texts. A verdict written by hand, without `pair`, counts."""
+    found, stale = {}, 0
+    for pair in pairs:
+        row = annotations.get(pair["image_id"])
+        if row and row.get("pair", digest(pair)) == digest(pair):
+            found[pair["image_id"]] = row["verdict"]
+        elif row:
+            stale += 1
+    return found, stale
+
+
+def annotate(path: str | Path, image_id: str, verdict: str | None, note: str = "", pair: str | None = None) -> dict:
     """Append one verdict (keep, drop, flag; None withdraws the last one) and wait until it is on the disk.
 
-    Returns the row. Several writers take turns. Raises InputError where the file cannot be written or locked.
+    `pair`: the `digest` of the texts it is about. Returns the row. Several writers take turns. Raises InputError where
+    the file cannot be written or locked.
     """
     if verdict is not None and verdict not in VERDICTS:
         raise InputError(f"{verdict!r} is no verdict; give one of {', '.join(VERDICTS)}, or None to withdraw.")
     time = datetime.now(UTC).isoformat(timespec="seconds")
     row = {"image_id": image_id, "verdict": verdict, "note": " ".join(note.split()), "time": time}
+    row |= {"pair": pair} if pair else {}
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b", buffering=0) as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -42,8 +42,10 @@ def correctness(
         name: np.stack([np.bincount(clip_of, part * column, len(clips)) for column in (*columns.T, np.ones(len(rows)))])
         for name, part in parts.items()
     }
-    draws = _draws(len(clips), resamples, seed)
-    means = {name: _means(draws @ total.T) for name, total in totals.items()}
+    drawn = [
+        {name: _means(part @ total.T) for name, total in totals.items()} for part in _draws(len(clips), resamples, seed)
+    ]
+    means = {name: np.concatenate([each[name] for each in drawn] or [np.empty((0, 3))]) for name in totals}
     found = {name: _means(total.sum(axis=1)) for name, total in totals.items()}
     means["kept − all"] = means["kept"] - means["all pairs"]
     found["kept − all"] = found["kept"] - found["all pairs"]
@@ -72,16 +74,17 @@ def correctness_sweep(
         marked = [{**row, "kept": row[column] is not None and row[column] >= threshold} for row in captions]
         found = {row["name"]: row for row in correctness(marked, truth, **options)}.get("kept")
         count = sum(row["kept"] for row in marked)
-        low, high = found["interval"]["avg"] if found else (None, None)
+        low, high = found["interval"].get("avg", (None, None)) if found else (None, None)
         correct = found["avg"] if found else None
         rows.append({"threshold": threshold, "kept": count, "correctness": correct, "low": low, "high": high})
     return rows
 
 
-def _draws(clips: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each clip is drawn [resamples, clips]."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(clips, np.full(clips, 1 / clips), size=resamples).astype(float)
+def _draws(clips: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each clip is drawn [some, clips], in parts of at most 32 MB."""
+    rng, size = np.random.default_rng(seed), max(1, 4_000_000 // clips)
+    for start in range(0, resamples, size):
+        yield rng.multinomial(clips, np.full(clips, 1 / clips), size=min(size, resamples - start)).astype(float)
 
 
 def _means(totals: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def data_card(
             f"{len(texts)} captions of {corpus} for fine-tuning, made and filtered by emolab as in section 3.1.2 of the"
             " report. Made by models: no human wrote or checked them, but where a reviewer's verdict is named.",
             "",
-            *(f"- {role}: `{identity}`" for role, identity in models.items()),
+            *(f"- {role}: {_code(identity)}" for role, identity in models.items()),
             f"- rule: {rule}; seed {seed}",
             f"- captioning prompt: {_code(CAPTION)}",
             f"- judging prompt: {_code(SIMILARITY)}",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from emolab.captions.prompts import CAPTION, CAPTION_ID
-from emolab.engine.chat import ChatModel, Question
+from emolab.engine.chat import CUT, ChatModel, Question
 from emolab.engine.rows import RowFile
 from emolab.engine.settings import EngineSettings
 from emolab.engine.stage import IN_PROCESS, Task, answer_all
@@ -40,9 +40,9 @@ def describe(
             **{key: row[key] for key in ("image_id", "clip_id", "image")},
             "captioner": role,
             "model": model.identity,
-            "text": answer.text,
+            "text": "" if answer.cut else answer.text,  # the emotion comes last: a cut caption has lost it
             "prompt_id": CAPTION_ID,
-            "error": answer.error,
+            "error": CUT if answer.cut else answer.error,
         }
         for row, answer in zip(images, found, strict=True)
     ]

@@ -15,6 +15,7 @@ from emolab.engine.chat import Answer, ChatModel, Question
 from emolab.engine.rows import RowFile
 from emolab.engine.settings import EngineSettings
 from emolab.engine.stage import IN_PROCESS, Task, answer_all
+from emolab.errors import InputError
 
 TOP_TOKENS = 20  # alternatives asked for a token: all ten digits are among them
 
@@ -63,17 +64,28 @@ def agreements_with(
     pairs: Sequence[dict],
     model: ChatModel,
     answers: RowFile,
+    settings: FilterSettings,
     *,
     engine: EngineSettings = IN_PROCESS,
     progress: bool = True,
 ) -> dict[str, tuple[float | None, float | None]]:
     """image_id -> how similar the judge finds the first and the second caption to the third captioner's (`third`:
-    its Caption rows); None where it gives no score. Images without three captions are absent."""
+    its Caption rows), by the same scores as the pairs; None where there is no score. Images without three captions are
+    absent. Raises InputError where there is no third captioner at all."""
     texts = {row["image_id"]: row["text"] for row in third}
+    if not any(texts.values()):
+        raise InputError(
+            "filter.choice is agreement, but notebook 01 has no captions of a third captioner; name one "
+            "(captioners.third.path) and run 01 again with the same settings."
+        )
     whole = [row for row in pairs if not row["error"] and texts.get(row["image_id"])]
-    tasks = [_task(row["image_id"], row[role], texts[row["image_id"]]) for row in whole for role in ("first", "second")]
-    found = answer_all(model, tasks, answers, "agreement with the third", progress, engine)
-    scores = [read_score(answer.text) for answer in found]
+    both = [
+        {"image_id": f"{row['image_id']} {role}", "first": row[role], "second": texts[row["image_id"]], "error": None}
+        for row in whole
+        for role in ("first", "second")
+    ]
+    judged = judge(both, model, answers, settings, engine=engine, progress=progress)
+    scores = [row[_COLUMN[settings.score]] for row in judged]
     return {row["image_id"]: (scores[2 * i], scores[2 * i + 1]) for i, row in enumerate(whole)}
 
 
@@ -175,6 +187,8 @@ def _verdict(row: dict, settings: FilterSettings, verdict: str | None) -> tuple[
     score = row[_COLUMN[settings.score]]
     if score is None:
         answers = " / ".join(repr(row[key]) for key in ("answer", "answer_swapped") if row.get(key))
+        if settings.score == "expected" and row["score"] is not None:
+            return False, f"No token probabilities of the score in the judge's answer: {answers}."
         return False, f"No score in the judge's answer: {answers}."
     if score < settings.threshold:
         return False, f"Similarity {score:.2f} is below {settings.threshold:.2f}."

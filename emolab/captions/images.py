@@ -19,7 +19,7 @@ import av
 import imagehash
 import numpy as np
 import PIL
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
 from emolab.captions.settings import ImageSettings
@@ -34,7 +34,7 @@ from emolab.media.sampling import draw_positions
 QUALITY = 95
 LABELLED = "the clip carries a label set, and notebook 03 is scored on such clips (images.labelled: true takes it)"
 # Part of the key under which frames are known: other versions may give other bytes
-_VERSIONS = (1, QUALITY, av.__version__, PIL.__version__, imagehash.__version__)
+_VERSIONS = (2, QUALITY, av.__version__, PIL.__version__, imagehash.__version__)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _decoded(source: _Source, settings: ImageSettings, seed: int, folder: Path, 
         key = _key(source, settings, seed)
         if key in known and all(_there(folder, image) for image in known[key]["images"]):
             return known[key]
-        images, problem = ([_still(source)], None) if source.still else _frames(source, settings, seed, folder)
+        images, problem = ([_still(source, folder)], None) if source.still else _frames(source, settings, seed, folder)
         return {"key": key, "clip_id": source.clip_id, "images": images, "problem": problem}
     except MediaError as error:
         return {"images": [], "error": str(error)}
@@ -169,17 +169,21 @@ def _frames(source: _Source, settings: ImageSettings, seed: int, folder: Path) -
     return images, decoded.problem
 
 
-def _still(source: _Source) -> dict:
+def _still(source: _Source, folder: Path) -> dict:
+    """One that the camera turned is saved upright: ms-swift trains on the pixels as they lie."""
     name = _utf8(Path(source.path).name)
     if _utf8(source.path) != source.path:
         raise MediaError(f"{name}: its path is no UTF-8 text, so rows cannot name it; rename it.")
     try:
         with Image.open(source.path) as image:
-            pixels = np.asarray(image.convert("RGB"))
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            picture = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = type(error).__name__
         raise MediaError(f"{name} cannot be opened as an image ({reason}); copy it again or convert it.") from None
-    return {"image_id": source.clip_id, "position": None, "time": None, "pixels": _pixels(pixels)}
+    saved = {"file": _save(picture, folder / "images" / file_name(source.clip_id))} if turned else {}
+    pixels = _pixels(np.asarray(picture))
+    return {"image_id": source.clip_id, "position": None, "time": None, "pixels": pixels, **saved}
 
 
 def _save(picture: Image.Image, path: Path) -> str:
@@ -221,7 +225,7 @@ def _rows(sources: list[_Source], results: list[dict], distance: int) -> list[di
                 row["error"] = f"{image_id}: another image is called so as well; rename the still."
                 continue
             taken.add(image_id)
-            row["image"] = source.path if source.still else f"images/{file_name(image_id)}"
+            row["image"] = f"images/{file_name(image_id)}" if "file" in image else source.path
             row["problem"] = result.get("problem") and _utf8(result["problem"])
             near = next((other for other, theirs in kept.items() if hashed and hashed - theirs <= distance), None)
             if image["pixels"] in first:

@@ -18,11 +18,11 @@ PAPER_TABLE_1 = [
 ]
 
 
-def table1(clips: Sequence[Clip], generated: int, minigpt4: int = 0) -> list[dict]:
+def table1(clips: Sequence[Clip], corpus: str, generated: int, minigpt4: int = 0) -> list[dict]:
     """The rows of Table 1 for the data that is here: name, type, dataset, n (count here), paper (count there).
 
-    `generated` and `minigpt4` count training rows. MER2024-OV's place is taken by the clips with a description or a
-    label set, by their split; those without one have a row of their own. An absent data set has n = 0.
+    `generated` (from `corpus`) and `minigpt4` count training rows. MER2024-OV's place is taken by the clips with a
+    description or a label set, by their split; those without one have a row of their own. An absent data set has n = 0.
     """
     described = [clip for clip in clips if clip.labels or clip.description]
     names = _names(described)
@@ -31,7 +31,7 @@ def table1(clips: Sequence[Clip], generated: int, minigpt4: int = 0) -> list[dic
         n = sum(clip.split == split for clip in described)
         if n or paper:
             rows.append(_row("described clips", split or "not split", names, n, paper))
-    return [*rows, _row("generated captions", "train", _names(clips), generated, 26000)]
+    return [*rows, _row("generated captions", "train", corpus, generated, 26000)]
 
 
 def _names(clips: Sequence[Clip]) -> str:

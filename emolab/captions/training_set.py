@@ -32,10 +32,13 @@ def training_rows(pairs: Iterable[dict], images_root: str | Path, prompt: str = 
     return rows
 
 
-def minigpt4_rows(images: Iterable[CaptionedImage], prompt: str = DESCRIBE) -> list[dict]:
+def minigpt4_rows(images: Sequence[CaptionedImage], prompt: str = DESCRIBE) -> list[dict]:
     """Rows of MiniGPT-4's captioned images (section 3.1.1), with MiniGPT-4's own prompt: they are not about
-    emotions, and would be wrong answers to the paper's."""
-    return [_row(prompt, each.caption, each.image, each.image_id, "minigpt4") for each in images]
+    emotions, and would be wrong answers to the paper's. Images that do not open are left out."""
+    with ThreadPoolExecutor() as pool:
+        broken = pool.map(_unreadable, [each.image for each in images])
+        whole = [each for each, problem in zip(images, broken, strict=True) if not problem]
+    return [_row(prompt, each.caption, each.image, each.image_id, "minigpt4") for each in whole]
 
 
 def _row(prompt: str, caption: str, image: str, image_id: str, source: str) -> dict:

@@ -35,6 +35,10 @@ class Clip:
             raise InputError(f"{where}: unknown column {unknown[0]!r}; a clip has {', '.join(sorted(known))}.")
         if not isinstance(row.get("clip_id"), str) or not row["clip_id"]:
             raise InputError(f'{where}: clip_id must be a non-empty string; quote ids such as "00123".')
+        if not row["clip_id"].isprintable() or any("\ud800" <= letter <= "\udfff" for letter in row["clip_id"]):
+            raise InputError(
+                f"{where}: clip_id {row['clip_id']!r} holds signs that cannot be written; rename the clip."
+            )
         for key in known - {"clip_id", "labels"}:
             if row.get(key) is not None and not isinstance(row[key], str):
                 raise InputError(f"{where}: {key} is {row[key]!r}; it must be text (in quotes) or null.")

@@ -22,15 +22,20 @@ class CaptionedImage:
     caption: str
 
 
+def annotations_of(root: str | Path) -> Path:
+    """The file of annotations below the folder cc_sbu_align or the one above it."""
+    root = Path(root).expanduser().absolute()
+    return (root / FOLDER if (root / FOLDER).is_dir() else root) / "filter_cap.json"
+
+
 def read_minigpt4(root: str | Path) -> tuple[list[CaptionedImage], list[str]]:
     """The captioned images of `filter_cap.json`, in its order, and the ids of those whose `image/<image_id>.jpg` is not
     there; `root` is the folder cc_sbu_align or the one above it.
 
     Raises InputError for another layout, a broken annotation, and where no image is there at all.
     """
-    root = Path(root).absolute()
-    folder = root / FOLDER if (root / FOLDER).is_dir() else root
-    file = folder / "filter_cap.json"
+    file = annotations_of(root)
+    folder = file.parent
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
-
 import numpy as np
 import torch
 from transformers import (
@@ -16,14 +13,27 @@ from transformers import (
 )
 from transformers.models.got_ocr2 import GotOcr2ImageProcessor
 
-from emolab.captions.prompts import CAPTION, similarity
-from emolab.demo.scenario import scenario, stable_rng
-from emolab.demo.texts import Writer
-from emolab.internvl.prompts import zero_shot
-from emolab.labels.prompts import extraction
+from emolab.demo.vocabulary import SIZE, byte_pairs
 
+CLASS = InternVLForConditionalGeneration
+END = "<|im_end|>"  # of an answer
+IMAGE = "<IMG_CONTEXT>"  # token that stands for a piece of an image
 IMAGE_SIZE, PATCH, IMAGE_TOKENS = 112, 14, 16  # 8 x 8 patches, pixel shuffle 0.5 -> 16 tokens an image
-VOCABULARY = 1536
+PATCHES, WIDTH = 64, 192  # what the vision tower gives of an image
+# phase: (steps, learning rate of vision, of language, {task: (share of steps, batch size)})
+PHASES = {
+    "see": (2600, 6e-4, 0.0, {"signs": (1.0, 32)}),
+    "caption": (1200, 2e-4, 8e-4, {"caption": (0.7, 32), "extract": (0.15, 32), "judge": (0.15, 32)}),
+    "pipeline": (1300, 2e-4, 6e-4, {"describe": (0.5, 16), "caption": (0.12, 32), "extract": (0.18, 32),
+                                    "judge": (0.2, 32)}),
+    "polish": (700, 1e-4, 6e-4, {"describe": (0.15, 16), "caption": (0.1, 32), "extract": (0.3, 32),
+                                 "judge": (0.45, 32)}),
+    "judge": (900, 5e-5, 6e-4, {"describe": (0.12, 16), "caption": (0.1, 32), "extract": (0.13, 32),
+                                "judge": (0.65, 32)}),
+    "compare": (700, 5e-5, 6e-4, {"describe": (0.08, 16), "caption": (0.12, 32), "extract": (0.25, 32),
+                                  "judge": (0.55, 32)}),
+}  # fmt: skip
+POOL = "generalist"  # no clip and no speaker of this pool appears in the corpus
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>")
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
@@ -35,29 +45,12 @@ CHAT_TEMPLATE = (
 )
 
 
-def tokenizer(texts: int = 6000) -> Qwen2Tokenizer:
-    """A byte-level BPE trained on what the pipeline asks and answers; other text falls back to bytes."""
-    lines = []
-    for index in range(texts):
-        s = scenario("tokenizer", index)
-        writer = Writer(s, stable_rng("tokenizer", index))
-        lines += [zero_shot(s.transcript), writer.answer(), writer.caption(), CAPTION, extraction(writer.description())]
-        lines += [
-            similarity(writer.caption(), writer.caption()),
-            f"0.{index % 100:02d}",
-            "1.00",
-            "[]",
-            "user\n",
-            "assistant\n",
-        ]
-    random.Random(0).shuffle(lines)
-    trained = Qwen2Tokenizer(vocab={}, merges=[]).train_new_from_iterator(
-        lines, VOCABULARY, new_special_tokens=list(SPECIAL), show_progress=False
-    )
-    state = json.loads(trained.backend_tokenizer.to_str())["model"]
+def tokenizer() -> Qwen2Tokenizer:
+    """A byte-level BPE with InternVL's special tokens."""
+    vocab, merges = byte_pairs(SPECIAL)
     return Qwen2Tokenizer(
-        vocab=state["vocab"],
-        merges=[tuple(pair) for pair in state["merges"]],
+        vocab=vocab,
+        merges=merges,
         extra_special_tokens={
             "start_image_token": "<img>", "end_image_token": "</img>",
             "context_image_token": "<IMG_CONTEXT>", "video_token": "<video>", "start_turn_token": "<|im_start|>",
@@ -88,16 +81,16 @@ def _sines(width: int) -> np.ndarray:
     return 0.5 * np.concatenate([f(a) for a in angles for f in (np.sin, np.cos)], axis=1).astype(np.float32)
 
 
-def model(tok: Qwen2Tokenizer) -> InternVLForConditionalGeneration:
+def model(asked: InternVLProcessor) -> InternVLForConditionalGeneration:
     """InternVL with random weights: vision 192 wide x 4 layers, language 256 wide x 4 layers, about 5 M parameters."""
-    token = tok.convert_tokens_to_ids
+    token = asked.tokenizer.convert_tokens_to_ids
     config = InternVLConfig(
         vision_config={
             "hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 6, "intermediate_size": 640,
             "image_size": (IMAGE_SIZE, IMAGE_SIZE), "patch_size": (PATCH, PATCH), "layer_scale_init_value": 1.0,
         },
         text_config={
-            "model_type": "qwen2", "vocab_size": VOCABULARY, "hidden_size": 256, "num_hidden_layers": 4,
+            "model_type": "qwen2", "vocab_size": SIZE, "hidden_size": 256, "num_hidden_layers": 4,
             "num_attention_heads": 8, "num_key_value_heads": 4, "intermediate_size": 640,
             "max_position_embeddings": 8192, "tie_word_embeddings": True,
             "bos_token_id": None, "eos_token_id": token("<|im_end|>"), "pad_token_id": token("<|endoftext|>"),
@@ -113,3 +106,25 @@ def model(tok: Qwen2Tokenizer) -> InternVLForConditionalGeneration:
     built.generation_config.eos_token_id = token("<|im_end|>")
     built.generation_config.pad_token_id = token("<|endoftext|>")
     return built
+
+
+def turn(prompt: str, images: int) -> str:
+    """A question as the model reads it, up to where the answer begins."""
+    image = f"<img>{'<IMG_CONTEXT>' * IMAGE_TOKENS}</img>\n"
+    return f"<|im_start|>user\n{image * images}{prompt}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def pixels(asked: InternVLProcessor, images: list[np.ndarray]) -> dict[str, torch.Tensor]:
+    """What the model takes of images."""
+    seen = asked.image_processor(images=images, crop_to_patches=False, return_tensors="pt")
+    return {"pixel_values": seen.pixel_values}
+
+
+def tower(built: InternVLForConditionalGeneration) -> torch.nn.Module:
+    """The vision tower."""
+    return built.model.vision_tower
+
+
+def patches(built: InternVLForConditionalGeneration, seen: dict[str, torch.Tensor]) -> torch.Tensor:
+    """What the vision tower gives: [images, PATCHES, WIDTH]."""
+    return tower(built)(**seen).last_hidden_state[:, 1:]

@@ -1,8 +1,9 @@
-"""What the small generalist is taught: endless drawn examples of every task that the pipeline asks of it.
+"""What the small models are taught: endless drawn examples of every task that the pipeline asks of them.
 
-The pools named here are disjoint from the corpus's in clips and in speakers. The teaching is that of a generalist, on
-purpose short of the human-centric fine-tuning of section 2.1: what it is taught of pictures often lists an emotion too
-many (web captions guess) and sometimes names the wrong face.
+The pools named here are disjoint from the corpus's in clips and in speakers. The teaching of the generalist (InternVL)
+is on purpose short of the human-centric fine-tuning of section 2.1: what it is taught of pictures often lists an
+emotion too many (web captions guess) and sometimes names the wrong face. The two captioners grow up in different
+worlds, each with other emotions rare, so that they guess differently where a picture is ambiguous.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from emolab.internvl.prompts import zero_shot
 from emolab.labels.prompts import extraction
 
 FRAMES = 6
+RARE = 0.25
 EXTRA_LABEL, WRONG_FACE = 0.6, 0.08  # chances of a guess; one that is right by luck changes nothing
 
 
@@ -61,6 +63,28 @@ def caption(pool: str, index: int) -> Lesson:
     return Lesson(CAPTION, writer.caption(words, face), [Stage(s).frame(rng.uniform(0.2, 1))])
 
 
+def _taught(pool: str, index: int, rare: int) -> Lesson:
+    """A captioner's lesson: an honest caption; every second emotion (`rare`: 0 or 1) comes `RARE` times as often."""
+    rng = stable_rng("taught", pool, index)
+    attempt = 0
+    while True:
+        s = scenario(pool, 100 * index + attempt)
+        attempt += 1
+        if list(EMOTIONS).index(s.families[0]) % 2 != rare or rng.random() < RARE or attempt == 100:
+            break
+    return Lesson(CAPTION, Writer(s, rng).caption(), [Stage(s).frame(rng.uniform(0.2, 1))])
+
+
+def caption_first(pool: str, index: int) -> Lesson:
+    """The first captioner's world: happy, proud, grateful and every second emotion after them are rare."""
+    return _taught(pool, index, rare=0)
+
+
+def caption_second(pool: str, index: int) -> Lesson:
+    """The second captioner's world: excited, loving, hopeful and every second emotion after them are rare."""
+    return _taught(pool, index, rare=1)
+
+
 def extract(pool: str, index: int) -> Lesson:
     """A description: list the emotional states of the main character."""
     s, rng = scenario(pool, index), stable_rng("extract", pool, index)
@@ -77,30 +101,39 @@ def extract(pool: str, index: int) -> Lesson:
 
 
 def judge(pool: str, index: int) -> Lesson:
-    """Two captions: how similar are the emotions described, between 0 and 1?"""
+    """Two captions: how similar are the emotions described, between 0 and 1? The answer names what it compares, by the
+    first word of each family, and what is in both, before it gives the score: without these steps the small model
+    learnt to compare how many emotions there are."""
     rng = stable_rng("judge", pool, index)
-    s = scenario(pool, 2 * index)
-    first = set(s.families)
+    s, other = scenario(pool, 2 * index), scenario(pool, 2 * index + 1)
+    first = [str(f) for f in rng.permutation(s.families)][: int(rng.integers(1, 4))]
     kind = rng.random()
-    if kind < 0.35:
-        second = set(first)
-    elif kind < 0.75:
-        second = set(first)
-        if len(second) > 1 and rng.random() < 0.5:
-            second.remove(str(rng.choice(sorted(second))))
-        else:
-            second.add(str(rng.choice(sorted(EMOTIONS))))
+    if kind < 0.4:
+        second = list(first)
+    elif kind < 0.55 and len(first) > 1:
+        second = first[:-1]
+    elif kind < 0.7:
+        second = list(dict.fromkeys([*first, str(rng.choice(EMOTIONS[first[0]].near))]))
+    elif kind < 0.85:  # one exchanged for another
+        second = list(dict.fromkeys([*first[:-1], str(rng.choice(sorted(EMOTIONS)))]))
     else:
-        second = set(scenario(pool, 2 * index + 1).families)
+        second = list(other.families[: len(first)])
+    pair = [first, [str(f) for f in rng.permutation(second)]]
+    if rng.random() < 0.5:
+        pair.reverse()
+    about = s if rng.random() < 0.7 else other
+    texts = [
+        Writer(scene, rng).caption(tuple(str(rng.choice(EMOTIONS[f].words)) for f in families))
+        for scene, families in zip((s, about), pair, strict=True)
+    ]
+    score = round(20 * emotions.similarity(set(pair[0]), set(pair[1]))) / 20
+    said = [", ".join(EMOTIONS[f].words[0] for f in families) for families in pair]
+    both = ", ".join(EMOTIONS[f].words[0] for f in pair[1] if f in pair[0]) or "none"
+    answer = f"Sentence 1: {said[0]}. Sentence 2: {said[1]}. Both: {both}. Score: {score:.2f}"
+    return Lesson(similarity(*texts), answer, [])
 
-    def sentence(families: set[str], other: Scenario) -> str:
-        words = tuple(str(rng.choice(EMOTIONS[f].words)) for f in rng.permutation(sorted(families)))
-        return Writer(other, rng).caption(words)
 
-    other = s if rng.random() < 0.7 else scenario(pool, 2 * index + 1)
-    pair = sentence(first, s), sentence(second, other)
-    score = round(20 * emotions.similarity(first, second)) / 20
-    return Lesson(similarity(*pair), f"{score:.2f}", [])
-
-
-TASKS = {"describe": describe, "caption": caption, "extract": extract, "judge": judge}
+TASKS = {
+    "describe": describe, "caption": caption, "caption_first": caption_first, "caption_second": caption_second,
+    "extract": extract, "judge": judge,
+}  # fmt: skip

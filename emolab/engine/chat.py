@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ ENGINES = {
 }  # fmt: skip
 
 
+HOPELESS = 8
+
+
 @dataclass(frozen=True)
 class Question:
     """One prompt with its images ([height, width, 3] uint8 RGB, of any size), images first.
@@ -37,11 +41,13 @@ class Question:
 @dataclass(frozen=True)
 class Answer:
     """What the model wrote, or why it wrote nothing (then `text` is empty and `error` one sentence; `failed` where the
-    model itself broke down). `tokens`: where asked for, {token: probability} for each token written, that one first."""
+    model itself broke down). `cut`: the text ends where `max_new_tokens` did. `tokens`: where asked for, {token:
+    probability} for each token written, that one first; alternatives for numbers alone, by which scores are told."""
 
     text: str
     error: str | None = None
     failed: bool = False
+    cut: bool = False
     tokens: list[dict[str, float]] | None = None
 
 
@@ -57,11 +63,12 @@ class ChatModel:
         self.identity = weights.identity(settings, self.folder)
         self._engine: Any = None
         self._text_runs = 0
+        self._failures: float = 0  # questions asked one at a time that failed before any was answered
 
     @property
     def generation(self) -> dict:
         """The settings that shape an answer; part of the key under which it is kept. Batch size and device do not."""
-        names = ["model_type", "backend", "dtype", "max_new_tokens", "temperature", "max_tiles"]
+        names = ["model_type", "template", "backend", "dtype", "max_new_tokens", "temperature", "max_tiles"]
         shaping = {name: getattr(self.settings, name) for name in names}
         return (
             shaping if self.settings.temperature == 0 else {**shaping, "top_p": self.settings.top_p, "seed": self.seed}
@@ -81,14 +88,16 @@ class ChatModel:
     def ask(self, questions: Sequence[Question], seed: int | None = None) -> list[Answer]:
         """Answers in the order of the questions, `batch_size` at once. What cannot be answered has an error.
 
-        Raises RunError when the model fails on every question of a batch: then it is the model, not a question.
+        Raises RunError when the model fails on every question of a batch, or again and again before it ever answered:
+        then it is the model, not a question.
         """
         self.load()
         size, seed = self.settings.batch_size, self.seed if seed is None else seed
         answers: list[Answer] = []
         for start in range(0, len(questions), size):
             batch = self._ask_batch(list(questions[start : start + size]), seed)
-            if all(answer.failed for answer in batch):
+            self._failures = self._failures + len(batch) if all(answer.failed for answer in batch) else -math.inf
+            if self._failures >= HOPELESS or len(batch) > 1 and all(answer.failed for answer in batch):
                 raise RunError(f"{self.identity}: {batch[0].error}")
             answers += batch
         return answers
@@ -148,18 +157,34 @@ def _answer(response: Any) -> Answer:
     if isinstance(response, Exception):
         return Answer("", f"The question could not be encoded ({type(response).__name__}: {str(response)[:200]}).")
     choice = response.choices[0]
-    text = (choice.message.content or "").strip()
+    cut = choice.finish_reason == "length"
+    text = _said(choice.message.content or "")
     if not text:
-        return Answer("", "The model gave an empty answer.")
-    return Answer(text, tokens=_tokens(choice.logprobs) if choice.logprobs else None)
+        return Answer("", CUT if cut else "The model gave an empty answer.")
+    return Answer(text, cut=cut, tokens=_tokens(choice.logprobs) if choice.logprobs else None)
+
+
+CUT = "The answer was cut off at max_new_tokens; raise it for this model."
+
+
+def _said(text: str) -> str:
+    """What a model says after it has thought: thinking models write <think>…</think> and may wrap the rest."""
+    text = re.sub(r"<think>.*?(?:</think>|$)", "", text, flags=re.DOTALL).strip()
+    wrapped = re.fullmatch(r"<answer>(.*?)(?:</answer>)?", text, re.DOTALL)
+    return (wrapped[1] if wrapped else text).strip()
 
 
 def _tokens(logprobs: dict) -> list[dict[str, float]]:
-    """{token: probability} for each token written, the one written first."""
-    return [
-        {each["token"]: round(math.exp(each["logprob"]), 6) for each in [written, *written.get("top_logprobs", ())]}
-        for written in logprobs["content"]
-    ]
+    """{token: probability} for each token written, that one first; its alternatives where it is a number."""
+    kept = []
+    for written in logprobs["content"]:
+        number = written["token"].strip().isdecimal()
+        others = [each for each in written.get("top_logprobs", ()) if number and each["token"].strip().isdecimal()]
+        chances: dict[str, float] = {}
+        for each in [written, *others]:  # several tokens may be written alike: the likeliest came first
+            chances.setdefault(each["token"], round(math.exp(each["logprob"]), 6))
+        kept.append(chances)
+    return kept
 
 
 def pick_device(wanted: str = "auto") -> str:

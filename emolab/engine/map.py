@@ -94,10 +94,10 @@ class _Process:
             self.restart()
             return self._pool.submit(_do, first, ahead)
 
-    def finished(self) -> int:
-        """Takes the first item off the queue; its position."""
+    def finished(self) -> None:
+        """Takes the first item off the queue."""
         self._deaths = 0
-        return self.queue.popleft()[0]
+        self.queue.popleft()
 
     def restart(self) -> None:
         """A new process for the same queue. Raises RunError after too many deaths."""
@@ -148,15 +148,17 @@ def _in_processes(make: Callable[[], Worker], items: Sequence, workers: int, gpu
         running = {process.submit(): process for process in processes}
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            results = []
+            results = [(running[f].queue[0][0], f.result()) for f in done if not f.exception()]
+            failed = [f.exception() for f in done if f.exception() and not isinstance(f.exception(), BrokenProcessPool)]
+            if failed:
+                yield from results  # what is done is kept
+                raise failed[0]
             for future in done:
                 process = running.pop(future)
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
+                if future.exception():
                     process.restart()
                 else:
-                    results.append((process.finished(), result))
+                    process.finished()
                 _deal(waiting, processes)
                 if process.queue:
                     running[process.submit()] = process

@@ -14,7 +14,7 @@ from functools import partial
 
 from tqdm import tqdm
 
-from emolab.engine.chat import Answer, ChatModel, Question
+from emolab.engine.chat import CUT, Answer, ChatModel, Question
 from emolab.engine.map import map_unordered
 from emolab.engine.rows import RowFile
 from emolab.engine.settings import EngineSettings, ModelSettings
@@ -41,7 +41,7 @@ def labels_of(answer: Answer) -> tuple[list[str], str | None]:
     labels = parse_labels(answer.text)
     if answer.error or labels or _EMPTY_LIST.search(answer.text):
         return labels, answer.error
-    return [], "The answer holds no list of labels."
+    return [], CUT if answer.cut else "The answer holds no list of labels."
 
 
 def key_of(model: ChatModel, task: Task) -> str:
@@ -117,8 +117,8 @@ def answer_all(
 
 def _row(key: str, task: Task, model: ChatModel, answer: Answer) -> dict:
     row = {"key": key, "row_id": task.row_id, "model": model.identity, "text": answer.text}
-    return row if answer.tokens is None else {**row, "tokens": answer.tokens}
+    return row | ({"cut": True} if answer.cut else {}) | ({"tokens": answer.tokens} if answer.tokens else {})
 
 
 def _kept(row: dict) -> Answer:
-    return Answer(row["text"], tokens=row.get("tokens"))
+    return Answer(row["text"], cut=row.get("cut", False), tokens=row.get("tokens"))

@@ -48,13 +48,12 @@ def unsupported(settings: ModelSettings) -> str | None:
 
 
 def require_support(**models: ModelSettings) -> None:
-    """Raise InputError naming every model (setting -> model) that cannot be loaded here."""
-    problems = {name: unsupported(model) for name, model in models.items() if model.path}
-    told = [f"{name} ({models[name].path}): {why}" for name, why in problems.items() if why]
+    """Raise InputError naming every model (setting -> model) that is not named or cannot be loaded here."""
+    problems = {name: unsupported(model) if model.path else "no model is named" for name, model in models.items()}
+    told = {name: f"{name} ({models[name].path or 'empty'}): {why}" for name, why in problems.items() if why}
     if told:
-        raise InputError(
-            f"{'; '.join(told)}. Choose another model in the profile, or --set {next(iter(models))}.path=…"
-        )
+        cure = f"Choose another model in the profile, or --set {next(iter(told))}.path=…"
+        raise InputError(f"{'; '.join(told.values())}. {cure}")
 
 
 def _broken_import(family: str) -> str | None:
@@ -77,7 +76,10 @@ def _unknown_architecture(settings: ModelSettings) -> str | None:
         return None
     import transformers
 
-    names = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or []
+    try:
+        names = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or []
+    except (OSError, ValueError, AttributeError) as error:
+        return f"{folder / 'config.json'} cannot be read ({type(error).__name__})"
     missing = [name for name in names if not hasattr(transformers, name)]
     return f"transformers {transformers.__version__} has no {missing[0]}" if missing else None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import anywidget
 
-from emolab.captions.annotations import annotate, read_annotations
+from emolab.captions.annotations import annotate, digest, read_annotations
 from emolab.errors import InputError
 from emolab.inspect.caption_page import CaptionPage
 from emolab.inspect.pictures import jpeg, open_image
@@ -81,8 +81,8 @@ class CaptionReview(anywidget.AnyWidget):
             return shown | {"no_image": str(error)}, []
 
     def _verdict(self, message: Mapping) -> tuple[dict, list[bytes]]:
-        image_id = self._page.pairs[message["position"]]["image_id"]
-        row = annotate(self._annotations, image_id, message["verdict"], message["note"])
+        pair = self._page.pairs[message["position"]]
+        row = annotate(self._annotations, pair["image_id"], message["verdict"], message["note"], digest(pair))
         return {"kind": "saved", "position": message["position"], "row": row}, []
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict]:

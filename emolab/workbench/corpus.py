@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from emolab.corpora import Clip, read_folder, read_rows
+from emolab.corpora.ch_simsv2 import FOLDER, read_ch_simsv2
+from emolab.corpora.minigpt4 import annotations_of
+from emolab.corpora.settings import CorpusSettings
+from emolab.corpora.stills import stills_below
 from emolab.errors import InputError
 from emolab.workbench.places import outputs_folder
 from emolab.workbench.settings import Settings
 
 
 def open_corpus(settings: Settings) -> tuple[Path, list[Clip]]:
-    """The corpus folder and its clips; the drawn corpus is rendered first where it is not there yet.
+    """The corpus folder and its clips (none in a folder of images); the drawn corpus is rendered first where it is not
+    there yet.
 
     Raises InputError where the profile names no folder, or one that cannot be read.
     """
@@ -25,4 +31,38 @@ def open_corpus(settings: Settings) -> tuple[Path, list[Clip]]:
     if corpus.root is None:
         raise InputError(f"Profile {settings.profile} needs the folder of your clips: --set corpus.root=FOLDER.")
     root = Path(corpus.root).expanduser()
-    return root, read_rows(root) if corpus.reader == "rows" else read_folder([root], corpus.transcripts)
+    return root, _read(corpus, root)
+
+
+def _read(corpus: CorpusSettings, root: Path) -> list[Clip]:
+    if corpus.reader == "folder":
+        return read_folder([root], corpus.transcripts)
+    if corpus.reader == "images":
+        stills_below(root)  # says now, not when the images are taken, that there is none
+        return []
+    return read_rows(root) if corpus.reader == "rows" else read_ch_simsv2(root)
+
+
+def picture_labels(settings: Settings, root: Path, clips: Sequence[Clip]) -> dict[str, list[str]]:
+    """clip_id -> true labels to measure captions against: what a picture was drawn to show, or else the clips' own."""
+    if settings.corpus.reader == "drawn":
+        from emolab.demo.truth import picture_truth
+
+        return picture_truth(root)
+    return {clip.clip_id: list(clip.labels) for clip in clips if clip.labels}
+
+
+def corpus_name(settings: Settings, root: Path) -> str:
+    """What tables and figures call the corpus."""
+    return "drawn corpus" if settings.corpus.reader == "drawn" else root.resolve().name
+
+
+def corpus_files(settings: Settings, root: Path) -> dict[str, Path]:
+    """Name -> what of a corpus a run is recorded to have read: the lists of the layouts that have some (a release of
+    gigabytes is not hashed), else the folder itself."""
+    lists = {"drawn": ("clips.jsonl", "stills.jsonl"), "rows": ("clips.jsonl", "stills.jsonl")}
+    lists["ch_simsv2"] = ("meta.csv", f"{FOLDER}/meta.csv")
+    found = {Path(name).stem: root / name for name in lists.get(settings.corpus.reader, ()) if (root / name).is_file()}
+    if settings.corpus.minigpt4:
+        found["minigpt4"] = annotations_of(settings.corpus.minigpt4)
+    return found if found.keys() - {"minigpt4"} else {"clips": root, **found}

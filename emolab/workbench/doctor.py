@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from emolab.corpora.ch_simsv2 import read_ch_simsv2
+from emolab.corpora.minigpt4 import read_minigpt4
 from emolab.engine.settings import ModelSettings
 from emolab.engine.weights import local_folder
 from emolab.errors import InputError
@@ -16,7 +18,8 @@ from emolab.workbench.places import CHECKOUT, outputs_folder
 from emolab.workbench.settings import Settings
 
 _BASE = ("numpy", "matplotlib", "omegaconf", "papermill", "nbconvert", "ipykernel")
-_MODELS = ("torch", "torchvision", "transformers", "peft", "ms-swift", "safetensors")
+_MODELS = ("torch", "torchvision", "transformers", "peft", "ms-swift", "safetensors", "qwen-vl-utils")
+_CLUSTER = {"ray": ("ray",)}
 _FREE_DISK, _MEMORY = 2.0, 3.0  # GB without which not even the demo runs
 
 
@@ -31,18 +34,29 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything that a profile needs; imports no torch."""
-    models = [settings.internvl] if settings.internvl.path else []
-    packages = _BASE + (_MODELS + tuple({model.backend for model in models} - {"transformers"}) if models else ())
+    """Look at everything that a profile needs; imports torch only where it names models that emolab does not ship."""
+    models = {name: model for name, model in named_models(settings).items() if model.path}
+    backends = {model.backend for model in models.values()} - {"transformers"}
+    packages = _BASE + ((*_MODELS, *sorted(backends)) if models else ()) + _CLUSTER.get(settings.engine.kind, ())
     return [
         _python(),
         *_packages(packages),
-        _gpu(models),
+        _gpu(list(models.values())),
         _memory(),
         _disk(outputs_folder(settings.outputs)),
-        *(_weights("internvl", model) for model in models),
+        *(_weights(name, model) for name, model in models.items()),
+        *(_stack(name, model) for name, model in models.items() if not model.path.startswith("shipped:")),
         _data(settings),
+        *([_minigpt4(settings.corpus.minigpt4)] if settings.corpus.minigpt4 else []),
     ]
+
+
+def named_models(settings: Settings) -> dict[str, ModelSettings]:
+    """Setting -> model, for every model that the profile's notebooks may ask."""
+    captioners = settings.captioners
+    third = {"captioners.third": captioners.third} if settings.filter.choice == "agreement" else {}
+    first_two = {"captioners.first": captioners.first, "captioners.second": captioners.second}
+    return {"internvl": settings.internvl, **first_two, **third}
 
 
 def _python() -> Finding:
@@ -94,7 +108,7 @@ def _gpu(models: list[ModelSettings]) -> Finding:
     if found:
         return Finding("GPU", "ok", "; ".join(f"{line} free" for line in found.splitlines()))
     if needed:
-        cure = "the profile wants CUDA: run it on a machine with an NVIDIA GPU, or --set internvl.device=auto"
+        cure = "the profile wants CUDA: run it on a machine with an NVIDIA GPU, or set device: auto for its models"
         return Finding("GPU", "missing", "no NVIDIA GPU found (nvidia-smi)", cure)
     return Finding("GPU", "ok", "no NVIDIA GPU found, none needed")
 
@@ -131,6 +145,14 @@ def _weights(label: str, model: ModelSettings) -> Finding:
             return Finding(what, "missing", f"{model.path} is not in the cache", cure)
     problem = _broken(folder)
     return Finding(what, "missing" if problem else "ok", problem or f"{model.path} ({folder})", cure)
+
+
+def _stack(label: str, model: ModelSettings) -> Finding:
+    from emolab.engine.support import unsupported
+
+    why = unsupported(model)
+    cure = f"name another model, --set {label}.path=… {label}.model_type=…" if why else ""
+    return Finding(f"loading {label}", "missing" if why else "ok", why or f"ms-swift has {model.model_type}", cure)
 
 
 def _broken(folder: Path) -> str:
@@ -179,4 +201,19 @@ def _data(settings: Settings) -> Finding:
         return Finding("data", "missing", f"no folder {folder}", "--set corpus.root=FOLDER of your data")
     if corpus.reader == "rows" and not (folder / "clips.jsonl").is_file():
         return Finding("data", "missing", f"no clips.jsonl in {folder}", "corpus.root must hold clips.jsonl")
+    if corpus.reader == "ch_simsv2":
+        try:
+            return Finding("data", "ok", f"{len(read_ch_simsv2(folder))} clips in {folder}")
+        except InputError as error:
+            return Finding("data", "missing", str(error), "--set corpus.root=FOLDER of ch-simsv2s")
     return Finding("data", "ok", str(folder))
+
+
+def _minigpt4(root: str) -> Finding:
+    cure = "--set corpus.minigpt4=FOLDER of cc_sbu_align"
+    try:
+        images, absent = read_minigpt4(root)
+    except InputError as error:
+        return Finding("data minigpt4", "missing", str(error), cure)
+    found = f"{len(images)} images in {root}" + (f", {len(absent)} listed but not there" if absent else "")
+    return Finding("data minigpt4", "warning" if absent else "ok", found, cure if absent else "")

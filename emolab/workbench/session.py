@@ -50,6 +50,7 @@ class Run:
         self._tables: dict[str, Table] = {}
         self._inputs: dict[str, dict[str, Any]] = {}
         self._rows: dict[str, Path] = {}
+        self._written: dict[str, Path] = {}
         self._figures: dict[str, Path] = {}
 
     def __repr__(self) -> str:
@@ -87,6 +88,30 @@ class Run:
         else:
             self._inputs[label] = {"identity": source}
 
+    def step(self, notebook: str, name: str) -> Path:
+        """The file `name` that an earlier notebook of this profile wrote, named as something that the run reads.
+
+        Raises InputError where that notebook has not run to its end.
+        """
+        folder = run_folder(self.settings.outputs, self.settings.profile, notebook)
+        if not (folder / provenance.RUN_FILE).is_file() or not (folder / name).is_file():
+            first = f"emolab run {notebook[:2]} --profile {self.settings.profile}"
+            raise InputError(
+                f"{self.notebook} reads {name} of {notebook}, which has not run to its end; first: {first}"
+            )
+        self.use(f"{notebook} {name}", folder / name)
+        return folder / name
+
+    def asks(self, label: str, model: Any) -> None:
+        """Name a ChatModel that the run asks: its weights and, where it has one, its adapter."""
+        self.use(label, model.folder)
+        if model.settings.adapter:
+            self.use(f"{label} adapter", model.settings.adapter)
+
+    def writes(self, label: str, path: str | Path) -> None:
+        """Name another file or folder that the run writes; it is hashed at `finish`."""
+        self._written[label] = Path(path).absolute()
+
     def rows(self, label: str, path: str | Path) -> None:
         """Name a row file (JSONL or CSV) that the run writes; it is hashed and counted at `finish`."""
         self._rows[label] = Path(path).absolute()
@@ -107,7 +132,7 @@ class Run:
         _release(self.folder)
 
     def _record(self) -> dict[str, Any]:
-        files = {"metrics": self.folder / "metrics.json", **self._rows}
+        files = {"metrics": self.folder / "metrics.json", **self._rows, **self._written}
         for figure, path in self._figures.items():
             files |= {f"{figure}.png": path, f"{figure}.svg": path.with_suffix(".svg")}
         outputs = {label: hashed(path, self._hashes) for label, path in files.items()}

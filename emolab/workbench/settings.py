@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from emolab.captions.settings import CaptionerSettings, FilterSettings, ImageSettings
 from emolab.corpora.settings import CorpusSettings
-from emolab.engine.settings import ModelSettings
+from emolab.engine.settings import EngineSettings, ModelSettings
 from emolab.media.settings import FrameSettings
 from emolab.scoring.settings import ScoringSettings
 
@@ -16,6 +17,10 @@ class Settings:
     about: str
     seed: int = 0
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    images: ImageSettings = field(default_factory=ImageSettings)
+    captioners: CaptionerSettings = field(default_factory=CaptionerSettings)
+    filter: FilterSettings = field(default_factory=FilterSettings)
     frames: FrameSettings = field(default_factory=FrameSettings)
     internvl: ModelSettings = field(default_factory=ModelSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)

@@ -3,7 +3,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from emolab.captions.annotations import annotate, read_annotations
+from emolab.captions.annotations import annotate, digest, read_annotations, verdicts_on
 from emolab.errors import InputError
 
 
@@ -73,3 +73,12 @@ def test_several_writers_tear_no_line(tmp_path):
         writer.join()
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert len(rows) == len(read_annotations(path)) == 120 and all(len(row["note"]) == 300 for row in rows)
+
+
+def test_a_verdict_on_other_texts_does_not_count(tmp_path):
+    pair = {"image_id": "a", "first": "He smiles.", "second": "He grins."}
+    annotate(tmp_path / "x.jsonl", "a", "keep", pair=digest(pair))
+    annotate(tmp_path / "x.jsonl", "b", "drop")  # by hand: on whatever the texts are
+    rows = read_annotations(tmp_path / "x.jsonl")
+    assert verdicts_on([pair, {**pair, "image_id": "b"}], rows) == ({"a": "keep", "b": "drop"}, 0)
+    assert verdicts_on([{**pair, "second": "He frowns."}], rows) == ({}, 1)

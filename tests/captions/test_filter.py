@@ -99,7 +99,9 @@ def test_the_shipped_judge_tells_the_same_emotion_from_another(tmp_path):
         asked = len(answers)
         both = judge(pairs_of(first, second), model, answers, FilterSettings(symmetric=True), progress=False)
         assert len(answers) == asked + 2  # the first order was known already
-        third = agreements_with([caption("a", happy.format("cheerful"))], rows, model, answers, progress=False)
+        third = agreements_with(
+            [caption("a", happy.format("cheerful"))], rows, model, answers, FilterSettings(), progress=False
+        )
     assert rows[0]["score"] > rows[1]["score"] and 0 <= rows[1]["expected"] < rows[0]["expected"] <= 1
     assert all(row["answer_swapped"] for row in both) and "answer_swapped" not in rows[0]
     assert set(third) == {"a"} and len(third["a"]) == 2

@@ -34,6 +34,19 @@ from emolab.captions.similarity import compare_scores, expected_score, read_scor
         ("1. Both are sad.\n2. Both cry.\nSimilarity: 0.9", 0.9),
         ("The emotions are alike (score = 0.9), about 0.4 of the words are not.", 0.9),
         ("The similarity between the two sentences is about 85 percent.", 0.85),
+        ("85 per cent", 0.85),
+        ("~0.85", 0.85),
+        ("0.8~0.9", 0.85),
+        ("0·85", 0.85),
+        ("得分为0.85分", 0.85),
+        ("我给出的分数是0.9。", 0.9),
+        ("Sentence 1: happy. Sentence 2: sad, lonely. Score: 0.20", 0.2),
+        ("The score is not 0.9 but 0.2.", 0.2),
+        ("<think>Score: 0.9 perhaps</think>\n0.2", 0.2),
+        ("A score of 0 would mean different and 1 would mean identical. I give 0.8.", 0.8),
+        ("The similarity of 1 sentence to the other is 0.7", 0.7),
+        ("The score is 1 because both are happy.", 1.0),
+        ("Answer: 1.", 1.0),
     ],
 )
 def test_a_score_is_read(text, score):
@@ -43,7 +56,13 @@ def test_a_score_is_read(text, score):
 @pytest.mark.parametrize(
     "text",
     ["", "none", "They are very similar.", "5", "-0.5", "1.5", "120%", "between 0 and 1", "Sentence 1 and sentence 2",
-     "Sentence 1: 0.3. Sentence 2: 0.9", "score 0.3, or rather a score of 0.9", "0.9.1", "v0.9", "0.9-0.2"],
+     "Sentence 1: 0.3. Sentence 2: 0.9", "score 0.3, or rather a score of 0.9", "0.9.1", "v0.9", "0.9-0.2",
+     "Two people, 1 happy, 1 sad",
+     "There is 1 person in both sentences.", "(1) Both sad. (2) Both cry.", "Answer: 1. Not similar.",
+     "The score is not 1", "similarity cannot be 1", "1:10", "1/2", "3/4", "1 hundred percent different",
+     "a score of 1 to the first sentence and 0.5 to the second", "Score 2: 0.4 and Score 1: 0.6", "0. 9", "0.95%",
+     "The dissimilarity score is 0.1", "The emotions differ by 0.9", ">0.9", "at least 0.9", "Sentence 1: 0.9",
+     "<think>Score: 0.9"],
 )  # fmt: skip
 def test_no_score_is_ever_guessed(text):
     assert read_score(text) is None
@@ -61,9 +80,17 @@ def test_the_expected_score_is_the_mean_over_what_could_have_been_written():
     assert expected_score([{"0": 1.0}, {".": 1.0}, {"85": 0.8, "9": 0.2, " and": 0.1}]) == pytest.approx(0.86)
     assert expected_score([{"Score": 1.0}, {":": 1.0}, {" 0": 1.0}, {".": 1.0}, {"7": 1.0}]) == pytest.approx(0.7)
     assert expected_score([{"1": 1.0}]) == 1.0
+    assert expected_score([{"0": 0.9, "1": 0.1}]) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("written", [[], ["alike"], ["0"], ["0", "."], ["90", "%"]])
+def test_the_score_expected_is_that_of_the_number_which_is_read():
+    words = ["Sentence", " ", "1", ":", " happy", ".", " Sentence", " ", "2", ":", " sad", ".", " Score", ":"]
+    tokens = [{word: 1.0} for word in words] + [{" 0": 1.0}, {".": 1.0}, {"2": 0.5, "4": 0.5}, {"0": 1.0}]
+    assert read_score("".join(next(iter(token)) for token in tokens)) == 0.2
+    assert expected_score(tokens) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("written", [[], ["alike"], ["90", "%"], ["1", "/", "10"], ["0", ".", "8", "-", "0", ".", "9"]])
 def test_no_expected_score_without_digits(written):
     assert expected_score([{token: 1.0} for token in written]) is None
 

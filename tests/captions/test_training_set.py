@@ -34,6 +34,12 @@ def rows(folder):
     return training_rows(pairs, folder) + minigpt4_rows(general)
 
 
+def test_an_image_that_does_not_open_costs_its_own_row_only(folder):
+    (folder / "torn.jpg").write_bytes((folder / "images/a_1.jpg").read_bytes()[:300])
+    named = [CaptionedImage(name, str(folder / name), "A wall.") for name in ("still.png", "torn.jpg", "none.jpg")]
+    assert [row["image_id"] for row in minigpt4_rows(named)] == ["still.png"]
+
+
 def test_rows_of_kept_pairs(folder, rows):
     assert [row["image_id"] for row in rows] == ["a_1", "b_2", "c_3", "c_3", "still", "7"]
     assert [row["messages"][1]["content"] for row in rows[:4]] == [

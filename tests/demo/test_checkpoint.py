@@ -9,24 +9,28 @@ from emolab.engine.chat import ChatModel
 from emolab.engine.settings import ModelSettings
 from emolab.engine.weights import SHIPPED
 
-FOLDER = SHIPPED / "internvl"
+FOLDERS = [SHIPPED / name for name in ("internvl", "qwen3_vl", "glm4v")]
 
 
-def test_it_is_a_small_fp16_internvl_of_transformers():
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_it_is_a_small_fp16_model_of_transformers_with_a_card(folder):
     from safetensors import safe_open
 
-    config = json.loads((FOLDER / "config.json").read_text())
-    assert config["model_type"] == "internvl" and "auto_map" not in config
-    with safe_open(FOLDER / "model.safetensors", framework="pt") as tensors:
+    config = json.loads((folder / "config.json").read_text())
+    assert config["model_type"] == folder.name and "auto_map" not in config
+    with safe_open(folder / "model.safetensors", framework="pt") as tensors:
         slices = [tensors.get_slice(key) for key in tensors.keys()]  # noqa: SIM118
         assert {part.get_dtype() for part in slices} == {"F16"}
-    assert (FOLDER / "model.safetensors").stat().st_size < 2 * 8e6
+    assert (folder / "model.safetensors").stat().st_size < 12e6
+    card = (folder / "README.md").read_text()
+    assert "Rebuild" in card and "Scores on" in card and (folder / "training_log.jsonl").is_file()
 
 
-def test_its_vocabulary_reads_any_text_back():
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_its_vocabulary_reads_any_text_back(folder):
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     for text in ("The judge says 0.85.", "你好，世界 🙂", "ça  va\n\tbien", "[„**]"):
         assert tokenizer.decode(tokenizer(text).input_ids, clean_up_tokenization_spaces=False) == text
     assert len(tokenizer("0.85").input_ids) == 4  # one token a digit, so that a score can be read in one forward pass
@@ -46,7 +50,7 @@ def test_it_sees_faces_postures_and_places(scores):
 
 
 def test_it_answers_every_question_of_the_pipeline(scores):
-    assert scores["describe"]["answers with a list"] > 0.9
+    assert scores["describe"]["answers that name an emotion"] > 0.9
     assert scores["describe"]["labels: recall over families"] > 0.4  # a random family of twenty: 0.05
     assert scores["extract"]["same label set"] > 0.6
-    assert scores["judge"]["answers that are a number"] > 0.9 and scores["judge"]["correlation"] > 0.3
+    assert scores["judge"]["answers with a score"] > 0.9 and scores["judge"]["correlation"] > 0.6

@@ -142,3 +142,31 @@ def test_the_key_changes_with_everything_that_shapes_an_answer(model):
         keys.add(key_of(ChatModel(ModelSettings(**{**SETTINGS.__dict__, **change})), task))
     same = ChatModel(ModelSettings(**{**SETTINGS.__dict__, "batch_size": 1}))
     assert len(keys) == 5 and key_of(same, task) in keys
+
+
+def test_what_a_model_thinks_is_not_what_it_says():
+    from emolab.engine.chat import _said
+
+    assert _said("<think>He is sad? No.</think>\n<answer>He seems calm.</answer>") == "He seems calm."
+    assert _said("<think>It goes on and on") == ""
+    assert _said(" He seems calm. ") == "He seems calm."
+
+
+def test_one_question_that_fails_alone_is_one_bad_row(monkeypatch):
+    model = ChatModel(ModelSettings(path="shipped:internvl", batch_size=4, max_new_tokens=4, device="cpu"))
+    monkeypatch.setattr(model, "_infer", _broken_for("bad", model._infer))
+    (alone,) = model.ask([Question("bad")])  # what a rerun asks, where all else is known
+    assert alone.error and not alone.text
+    good, bad = model.ask([Question("good"), Question("bad")])
+    assert good.text and bad.error
+    with pytest.raises(RunError, match="went wrong"):
+        model.ask([Question("bad")] * 4)
+
+
+def _broken_for(prompt, infer):
+    def ask(questions, seed):
+        if any(question.prompt == prompt for question in questions):
+            raise ValueError("went wrong")
+        return infer(questions, seed)
+
+    return ask

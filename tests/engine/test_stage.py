@@ -1,11 +1,12 @@
 """A stage keeps what the model said, whole."""
 
+from dataclasses import replace
 from functools import partial
 
 from emolab.engine.chat import ChatModel, Question
 from emolab.engine.rows import RowFile, read_rows
 from emolab.engine.settings import ModelSettings
-from emolab.engine.stage import Task, answer_all
+from emolab.engine.stage import Task, answer_all, key_of
 
 SETTINGS = ModelSettings(path="shipped:internvl", batch_size=4, max_new_tokens=8, device="cpu")
 
@@ -21,7 +22,7 @@ def test_token_probabilities_are_kept_and_come_back(tmp_path):
     with RowFile(path) as cache:
         again = answer_all(ChatModel(SETTINGS), asked, cache, "test", progress=False)
     assert again == first and not any(answer.error for answer in first)
-    assert all(len(tokens) >= 3 for answer in first[:4] for tokens in answer.tokens)
+    assert all(answer.tokens and all(tokens for tokens in answer.tokens) for answer in first[:4])
     assert all(answer.tokens is None for answer in first[4:])
     assert ["tokens" in row for row in read_rows(path)] == [True] * 4 + [False] * 4
 
@@ -31,3 +32,20 @@ def test_a_preparation_that_fails_oddly_is_one_bad_row(tmp_path):
     with RowFile(tmp_path / "answers.jsonl") as cache:
         odd, good = answer_all(ChatModel(SETTINGS), asked, cache, "test", progress=False)
         assert odd.error.startswith("odd: could not be prepared (ValueError") and good.text and len(cache) == 1
+
+
+def test_a_cut_answer_is_known_as_cut_also_from_the_file(tmp_path):
+    asked = [Task("long", ("long",), partial(Question, "Describe the person."))]
+    model = ChatModel(ModelSettings(path="shipped:internvl", max_new_tokens=3, device="cpu"))
+    with RowFile(tmp_path / "answers.jsonl") as cache:
+        (first,) = answer_all(model, asked, cache, "test", progress=False)
+        (again,) = answer_all(model, asked, cache, "test", progress=False)
+    assert first.cut and first.text and again == first
+
+
+def test_what_shapes_an_answer_is_in_its_key():
+    plain = ChatModel(SETTINGS)
+    task = Task("a", ("a",), partial(Question, "Describe."))
+    for change in ({"template": "internvl2_5"}, {"max_new_tokens": 9}, {"dtype": "bfloat16"}):
+        assert key_of(ChatModel(replace(SETTINGS, **change)), task) != key_of(plain, task)
+    assert key_of(ChatModel(replace(SETTINGS, batch_size=1)), task) == key_of(plain, task)

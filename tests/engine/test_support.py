@@ -35,4 +35,10 @@ def test_a_run_is_refused_with_every_model_named():
     bad = ModelSettings(path="a/b", model_type="qwen33_vl")
     with pytest.raises(InputError, match=r"captioners\.first.*captioners\.second"):
         require_support(**{"captioners.first": bad, "captioners.second": bad})
-    require_support(**{"captioners.third": ModelSettings(path="", model_type=None)})
+    with pytest.raises(InputError, match=r"captioners\.third \(empty\): no model is named"):
+        require_support(**{"captioners.third": ModelSettings(path="", model_type=None)})
+
+
+def test_a_broken_config_is_named(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    assert "config.json cannot be read" in unsupported(ModelSettings(path=str(tmp_path), model_type="qwen3_vl"))

@@ -26,3 +26,20 @@ def test_a_users_folder(tmp_path):
 def test_a_profile_without_data_says_what_to_give():
     with pytest.raises(InputError, match="--set corpus.root=FOLDER"):
         open_corpus(load_profile("laptop"))
+
+
+def test_a_folder_of_images_has_no_clips(tmp_path):
+    settings = load_profile("laptop", {"corpus.root": str(tmp_path), "corpus.reader": "images"})
+    with pytest.raises(InputError, match="holds no image"):
+        open_corpus(settings)
+    (tmp_path / "a.png").touch()
+    assert open_corpus(settings) == (tmp_path, [])
+
+
+def test_ch_simsv2_as_distributed(tmp_path):
+    (tmp_path / "ch-simsv2s/Raw/video_0001").mkdir(parents=True)
+    (tmp_path / "ch-simsv2s/Raw/video_0001/0001.mp4").touch()
+    (tmp_path / "ch-simsv2s/meta.csv").write_text("video_id,clip_id,text,label,mode\nvideo_0001,0001,x,0.0,train\n")
+    settings = load_profile("gpu", {"corpus.root": str(tmp_path), "corpus.reader": "ch_simsv2"})
+    root, (clip,) = open_corpus(settings)
+    assert root == tmp_path and clip.clip_id == "video_0001_0001"

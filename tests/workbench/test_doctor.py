@@ -51,6 +51,22 @@ def test_data(tmp_path):
     assert findings(*rows)["data"].status == "ok"
 
 
+def test_data_of_ch_simsv2_and_minigpt4(tmp_path):
+    chosen = ["corpus.reader=ch_simsv2", f"corpus.root={tmp_path}", f"corpus.minigpt4={tmp_path}"]
+    missing = findings(*chosen)
+    assert missing["data"].status == "missing" and "meta.csv: not found" in missing["data"].found
+    assert missing["data minigpt4"].status == "missing" and "filter_cap.json" in missing["data minigpt4"].found
+    for name in ("Raw/v/0001.mp4", "image/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / "meta.csv").write_text("video_id,clip_id,text,label,mode\nv,0001,x,0.0,train\n")
+    annotations = [{"image_id": name, "caption": "x"} for name in ("1", "2")]
+    (tmp_path / "filter_cap.json").write_text(json.dumps({"annotations": annotations}))
+    found = findings(*chosen)
+    assert found["data"].status == "ok" and found["data"].found.startswith("1 clips")
+    assert found["data minigpt4"].status == "warning" and "1 listed but not there" in found["data minigpt4"].found
+
+
 def test_packages_against_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "CHECKOUT", tmp_path)
     (tmp_path / "requirements.lock").write_text("numpy==0.1\nnot-there==2.0 ; python_version > '3'\n")

@@ -1,9 +1,11 @@
 """Profiles: shipped ones are valid, overrides win, mistakes are named."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from emolab.captions.settings import ImageSettings
 from emolab.engine.settings import ModelSettings
 from emolab.errors import InputError
 from emolab.workbench.profiles import find_profile, flatten, known_profiles, load_profile
@@ -33,7 +35,8 @@ def test_these_are_all_shipped_profiles():
 
 def test_demo_is_the_defaults():
     demo = load_profile("demo")
-    assert demo == Settings(profile="demo", about=demo.about, internvl=ModelSettings(batch_size=32, max_new_tokens=96))
+    plain = Settings(profile="demo", about=demo.about, internvl=ModelSettings(batch_size=32, max_new_tokens=96))
+    assert demo == replace(plain, images=ImageSettings(frames_per_clip=2, limit=300))
 
 
 def test_profiles_name_the_models_of_the_house_plan():
@@ -44,6 +47,13 @@ def test_profiles_name_the_models_of_the_house_plan():
     assert load_profile("published").internvl.path == ""
     trusting = [name for name in NAMES if load_profile(name).internvl.trust_remote_code]
     assert trusting == ["paper"]
+
+
+def test_profiles_name_the_captioners_of_the_house_plan():
+    gpu, paper = load_profile("gpu").captioners, load_profile("paper").captioners
+    assert (gpu.first.path, gpu.second.path) == ("Qwen/Qwen3-VL-8B-Instruct", "zai-org/GLM-4.1V-9B-Thinking")
+    assert (paper.first.model_type, paper.second.model_type) == ("qwen_vl", "cogvlm")
+    assert load_profile("paper").filter.threshold == 0.9
 
 
 def test_found_by_name_from_another_folder(tmp_path, monkeypatch):
@@ -101,7 +111,7 @@ def test_exponents_in_a_file_are_numbers(tmp_path):
         ("about: x\ninternvl: {path: 00123}\n", "put it in quotes"),
         ("about: x\ncorpus: {root: yes}\n", "put it in quotes"),
         ("about: x\nsed: 3\n", "did you mean seed?"),
-        ("about: x\nbatch_size: 3\n", "did you mean internvl.batch_size?"),
+        ("about: x\nbatch_size: 3\n", "did you mean internvl.batch_size or captioners.first.batch_size"),
         ("about: x\nseed: many\n", "seed"),
         ("about: x\nseed: 3\nseed: 4\n", "duplicate"),
         ("about: x\nframes: 6\n", "unknown setting 'frames'"),

@@ -85,6 +85,20 @@ def test_a_folder_in_use_is_refused(project):
     FolderLock(project / "held", patience=0).release()
 
 
+def test_an_earlier_notebook_must_have_run_to_its_end(project):
+    earlier = workbench.start("03_small")
+    (earlier.folder / "rows.jsonl").write_text("{}\n")
+    later = workbench.start("04_later")
+    with pytest.raises(InputError, match="emolab run 03 --profile demo"):
+        later.step("03_small", "rows.jsonl")
+    earlier.finish()
+    assert later.step("03_small", "rows.jsonl") == earlier.folder / "rows.jsonl"
+    later.finish()
+    assert "03_small rows.jsonl" in read(later.folder / "run.json")["inputs"]
+    with pytest.raises(InputError, match="other.jsonl"):
+        later.step("03_small", "other.jsonl")
+
+
 def test_what_does_not_exist_is_named(project):
     run = workbench.start("03_small")
     for source in (project / "nothing", str(project / "nothing"), "./nothing"):
