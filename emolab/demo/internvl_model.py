@@ -32,6 +32,10 @@ PHASES = {
                                 "judge": (0.65, 32)}),
     "compare": (700, 5e-5, 6e-4, {"describe": (0.08, 16), "caption": (0.12, 32), "extract": (0.25, 32),
                                   "judge": (0.55, 32)}),
+    "sharpen": (900, 5e-5, 6e-4, {"describe": (0.15, 16), "caption": (0.18, 32), "extract": (0.12, 32),
+                                  "judge": (0.55, 32)}),
+    "loosen": (600, 2e-5, 4e-4, {"describe": (0.4, 16), "caption": (0.25, 32), "extract": (0.15, 32),
+                                 "judge": (0.2, 32)}),
 }  # fmt: skip
 POOL = "generalist"  # no clip and no speaker of this pool appears in the corpus
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>")

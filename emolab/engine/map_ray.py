@@ -122,7 +122,12 @@ def _cluster(engine: EngineSettings) -> Iterator[tuple[Any, dict[str, str]]]:
             ray.init(address, **quiet)
         else:  # `local` cannot stumble over the address of a dead cluster; Ray Data hangs where it has no CPU to spare
             cpus = max(os.cpu_count() or 1, engine.workers + 1)
-            ray.init("local", num_cpus=cpus, object_store_memory=STORE, include_dashboard=False, **quiet)
+            local = {"num_cpus": cpus, "object_store_memory": STORE, "include_dashboard": False, **quiet}
+            try:
+                ray.init("local", **local)
+            except Exception:  # on a busy machine Ray's processes do not find each other within its fixed 15 seconds
+                ray.shutdown()
+                ray.init("local", **local)
     except Exception as error:  # Ray raises plain ones too
         cause = (str(error).strip().splitlines() or [""])[0][:200]
         if address:

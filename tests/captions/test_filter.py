@@ -89,7 +89,7 @@ def test_a_threshold_sweep_keeps_less_and_less():
 
 
 def test_the_shipped_judge_tells_the_same_emotion_from_another(tmp_path):
-    model = ChatModel(ModelSettings(path="shipped:internvl", batch_size=8, max_new_tokens=8, device="cpu"))
+    model = ChatModel(ModelSettings(path="shipped:internvl", batch_size=8, max_new_tokens=64, device="cpu"))
     happy = "The woman smiles with raised mouth corners. She stands at ease. She is in a sunny park. She seems {}."
     sad = "The man has drooping mouth corners. He slumps forward. He is out in the rain. He seems {}."
     first = [caption("a", happy.format("happy")), caption("b", happy.format("joyful"))]

@@ -19,7 +19,7 @@ from emolab.engine.settings import EngineSettings, ModelSettings
 from emolab.engine.stage import Asker, Task
 from emolab.errors import InputError, RunError
 
-SETTINGS = ModelSettings(path="shipped:internvl", batch_size=4, max_new_tokens=16, device="cpu")
+SETTINGS = ModelSettings(path="shipped:internvl", batch_size=4, max_new_tokens=64, device="cpu")
 STILLS = 14
 
 

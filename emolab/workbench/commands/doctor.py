@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         return 1 if missing else 0
     signs = {"ok": "ok      ", "warning": "warning ", "missing": "MISSING "}
     for finding in findings:
-        cure = f"\n{' ' * 32}→ {finding.cure}" if finding.cure and finding.status != "ok" else ""
-        print(f"{signs[finding.status]}{finding.what:<24}{finding.found}{cure}")
+        cure = f"\n{' ' * 40}→ {finding.cure}" if finding.cure and finding.status != "ok" else ""
+        print(f"{signs[finding.status]}{finding.what:<32}{finding.found}{cure}")
     print(f"\nProfile {settings.profile} " + (f"cannot run: {missing} missing" if missing else "can run"))
     return 1 if missing else 0
