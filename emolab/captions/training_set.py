@@ -21,14 +21,18 @@ DESCRIBE = "Describe this image in detail. Give as many details as possible. Say
 TAGS = {"<image>": "images", "<video>": "videos", "<audio>": "audios"}  # each tag takes one entry of its list
 
 
-def training_rows(pairs: Iterable[dict], images_root: str | Path, prompt: str = CAPTION) -> list[dict]:
+def training_rows(
+    pairs: Iterable[dict], images_root: str | Path, prompt: str = CAPTION, corpus: str = ""
+) -> list[dict]:
     """One row a chosen caption of the CaptionPair rows, in order (section 3.1.2: the kept captions are trained on with
-    the prompt that produced them); `chosen: both` gives two. Image paths are made absolute below `images_root`."""
+    the prompt that produced them); `chosen: both` gives two. Image paths are made absolute below `images_root`;
+    clip_id and corpus stay with the row, so that nobody scores a model on what it was trained on."""
     rows = []
     for pair in pairs:
         chosen = ("first", "second") if pair["chosen"] == "both" else (pair["chosen"],) if pair["chosen"] else ()
         image = os.path.abspath(Path(images_root) / pair["image"])
-        rows += [_row(prompt, pair[which], image, pair["image_id"], "generated") for which in chosen]
+        about = {"image_id": pair["image_id"], "clip_id": pair["clip_id"], "corpus": corpus, "source": "generated"}
+        rows += [_row(prompt, pair[which], image, about) for which in chosen]
     return rows
 
 
@@ -38,13 +42,13 @@ def minigpt4_rows(images: Sequence[CaptionedImage], prompt: str = DESCRIBE) -> l
     with ThreadPoolExecutor() as pool:
         broken = pool.map(_unreadable, [each.image for each in images])
         whole = [each for each, problem in zip(images, broken, strict=True) if not problem]
-    return [_row(prompt, each.caption, each.image, each.image_id, "minigpt4") for each in whole]
+    return [_row(prompt, each.caption, each.image, {"image_id": each.image_id, "source": "minigpt4"}) for each in whole]
 
 
-def _row(prompt: str, caption: str, image: str, image_id: str, source: str) -> dict:
+def _row(prompt: str, caption: str, image: str, about: dict[str, str]) -> dict:
     question = {"role": "user", "content": f"<image>{plain(prompt)}"}
     answer = {"role": "assistant", "content": plain(caption.strip())}
-    return {"messages": [question, answer], "images": [image], "image_id": image_id, "source": source}
+    return {"messages": [question, answer], "images": [image], **about}
 
 
 def validate(path: str | Path) -> dict[str, int]:

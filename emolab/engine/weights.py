@@ -100,14 +100,37 @@ def fingerprint(folder: Path) -> str:
     return _known[stamp]
 
 
+ADAPTER_RECORD = "emolab.json"  # what an adapter that emolab trained says of itself
+
+
 def identity(settings: ModelSettings, folder: Path) -> str:
-    """What goes into a row as `model`: name and fingerprint, with the adapter's where there is one."""
+    """What goes into a row as `model`: name and fingerprint, with the adapter's where there is one.
+
+    Raises InputError for an adapter that is not there, or was trained on other weights.
+    """
     name = f"{settings.path.removeprefix('shipped:').rstrip('/').rsplit('/', 1)[-1]}@{fingerprint(folder)}"
     if settings.adapter:
         adapter = Path(settings.adapter).expanduser()
-        if not (adapter / "adapter_config.json").is_file():
-            raise InputError(
-                f"{settings.adapter}: no adapter there (no adapter_config.json); give a finished LoRA folder."
-            )
+        check_adapter(adapter, folder)
         name += f"+{adapter.name}@{fingerprint(adapter.resolve())}"
     return name
+
+
+def check_adapter(adapter: Path, base: Path) -> None:
+    """Raise InputError where a LoRA folder is not finished, or was trained on another base."""
+    if not (adapter / "adapter_config.json").is_file() or not list(adapter.glob("adapter_model.*")):
+        raise InputError(
+            f"{adapter}: no adapter there (adapter_config.json with adapter_model.safetensors); give a finished LoRA "
+            "folder."
+        )
+    try:
+        record = json.loads((adapter / ADAPTER_RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return  # trained elsewhere: peft itself compares the shapes
+    except ValueError:
+        raise InputError(f"{adapter / ADAPTER_RECORD}: cannot be read as JSON; train the adapter again.") from None
+    if record.get("base_fingerprint") != fingerprint(base):
+        raise InputError(
+            f"{adapter}: was trained on {record.get('base')}, but the base given is {base.name}@{fingerprint(base)}; "
+            "give that base, or train again."
+        )

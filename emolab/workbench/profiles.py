@@ -146,7 +146,8 @@ def _meant(word: str, known: Mapping[str, Any]) -> str:
     """`; did you mean …?` for a slip of the pen, also where only the last part of a dotted key was given."""
     ends = [key for key in known if key.rpartition(".")[2] == word.rpartition(".")[2]]
     ends.sort(key=lambda key: key.count("."))
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.7) or ends
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
+    near = near or ends if "." in word else ends or near
     return f"; did you mean {' or '.join(near[:3])}?" if near else ""
 
 

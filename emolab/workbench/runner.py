@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,11 +16,12 @@ from emolab.errors import RunError
 from emolab.workbench.execute import signal_group
 from emolab.workbench.files import FolderLock, write_json
 from emolab.workbench.hashing import Hashes, notebook_hash
-from emolab.workbench.places import CHECKOUT, pick_notebooks, run_folder, shown
-from emolab.workbench.profiles import load_profile
+from emolab.workbench.places import CHECKOUT, find_notebooks, pick_notebooks, run_folder, shown
+from emolab.workbench.profiles import flatten, load_profile
 from emolab.workbench.progress import Progress
 from emolab.workbench.provenance import RECORD_FILE, RUN_FILE, read_run
 from emolab.workbench.session import HEADLESS, hash_store, hashed
+from emolab.workbench.settings import Settings
 from emolab.workbench.tables import Table, printable
 from emolab.workbench.unchanged import why_run
 
@@ -35,11 +36,12 @@ _LEFTOVERS = (
 def run_notebooks(wanted: Sequence[str], profile: str, overrides: Sequence[str] = (), force: bool = False) -> None:
     """Run the notebooks that `wanted` names (numbers, names, `all`) with a profile; print tables and reports.
 
-    Raises InputError for an unknown notebook, profile or setting and for a folder in use, RunError when a
-    notebook fails. SIGTERM and a closed terminal end it as Ctrl-C does: no kernel lives on.
+    A notebook that one of them reads from and that never ran to its end is run before it. Raises InputError for an
+    unknown notebook, profile or setting and for a folder in use, RunError when a notebook fails. SIGTERM and a closed
+    terminal end it as Ctrl-C does: no kernel lives on.
     """
     settings = load_profile(profile, overrides)
-    notebooks = pick_notebooks(list(wanted))
+    notebooks = _with_needed(pick_notebooks(list(wanted)), settings)
     hashes = Hashes(hash_store(settings))
     with _signals_end_the_run():
         for name, notebook in notebooks.items():
@@ -57,6 +59,24 @@ def run_notebooks(wanted: Sequence[str], profile: str, overrides: Sequence[str] 
             finally:
                 lock.release()
             print_tables(folder)
+
+
+def _with_needed(notebooks: Mapping[str, Path], settings: Settings) -> dict[str, Path]:
+    """The notebooks in their order, with those whose rows they need. A notebook's metadata name them: `emolab.needs`,
+    notebook -> the setting without which it is not needed, or an empty string."""
+    every, chosen = find_notebooks(), dict(notebooks)
+    values, open_ = flatten(settings), list(notebooks)
+    while open_:
+        name = open_.pop()
+        metadata = json.loads(chosen[name].read_text(encoding="utf-8"))["metadata"]
+        for need, setting in metadata.get("emolab", {}).get("needs", {}).items():
+            ran = (run_folder(settings.outputs, settings.profile, need) / RUN_FILE).is_file()
+            if ran or need in chosen or need not in every or (setting and not values[setting]):
+                continue
+            print(f"{name} reads what {need} writes, which has not run: that goes first", flush=True)
+            chosen[need] = every[need]
+            open_.append(need)
+    return {name: chosen[name] for name in sorted(chosen)}
 
 
 def _run(notebook: Path, folder: Path, parameters: dict[str, Any], lock: FolderLock, hashes: Hashes) -> None:

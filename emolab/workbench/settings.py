@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from emolab.captions.settings import CaptionerSettings, FilterSettings, ImageSettings
 from emolab.corpora.settings import CorpusSettings
 from emolab.engine.settings import EngineSettings, ModelSettings
-from emolab.media.settings import FrameSettings
+from emolab.internvl.settings import AblationSettings, SftSettings
+from emolab.media.settings import FaceSettings, FrameSettings
 from emolab.scoring.settings import ScoringSettings
 
 
@@ -23,5 +24,8 @@ class Settings:
     filter: FilterSettings = field(default_factory=FilterSettings)
     frames: FrameSettings = field(default_factory=FrameSettings)
     internvl: ModelSettings = field(default_factory=ModelSettings)
+    sft: SftSettings = field(default_factory=SftSettings)
+    faces: FaceSettings = field(default_factory=FaceSettings)
+    ablation: AblationSettings = field(default_factory=AblationSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
     outputs: str = "outputs"  # relative paths start at the project folder (the one that holds notebooks/)

@@ -21,7 +21,7 @@ def folder(tmp_path):
 
 def pair(image_id, chosen, image=None, first="She smiles.", second="He frowns."):
     image = image or f"images/{image_id}.jpg"
-    return {"image_id": image_id, "image": image, "first": first, "second": second, "chosen": chosen}
+    return {"image_id": image_id, "clip_id": "clip", "image": image, "first": first, "second": second, "chosen": chosen}
 
 
 @pytest.fixture
@@ -52,6 +52,8 @@ def test_rows_of_kept_pairs(folder, rows):
         ],
         "images": [str(folder / "images/a_1.jpg")],
         "image_id": "a_1",
+        "clip_id": "clip",
+        "corpus": "",
         "source": "generated",
     }
     assert rows[4]["messages"][1]["content"] == "Says < image> and < video> < |im_end| >."

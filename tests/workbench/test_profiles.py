@@ -8,6 +8,7 @@ import pytest
 from emolab.captions.settings import ImageSettings
 from emolab.engine.settings import ModelSettings
 from emolab.errors import InputError
+from emolab.internvl.settings import AblationSettings, SftSettings
 from emolab.workbench.profiles import find_profile, flatten, known_profiles, load_profile
 from emolab.workbench.settings import Settings
 
@@ -35,8 +36,10 @@ def test_these_are_all_shipped_profiles():
 
 def test_demo_is_the_defaults():
     demo = load_profile("demo")
-    plain = Settings(profile="demo", about=demo.about, internvl=ModelSettings(batch_size=32, max_new_tokens=96))
-    assert demo == replace(plain, images=ImageSettings(frames_per_clip=2, limit=300))
+    plain = Settings(profile="demo", about=demo.about, internvl=ModelSettings(batch_size=64, max_new_tokens=96))
+    quick = replace(plain, sft=demo.sft, ablation=demo.ablation)  # training is set for a model of 5 million parameters
+    assert demo == replace(quick, images=ImageSettings(frames_per_clip=2, limit=300))
+    assert demo.sft.seeds == SftSettings().seeds and demo.ablation.views == AblationSettings().views
 
 
 def test_profiles_name_the_models_of_the_house_plan():
@@ -111,7 +114,7 @@ def test_exponents_in_a_file_are_numbers(tmp_path):
         ("about: x\ninternvl: {path: 00123}\n", "put it in quotes"),
         ("about: x\ncorpus: {root: yes}\n", "put it in quotes"),
         ("about: x\nsed: 3\n", "did you mean seed?"),
-        ("about: x\nbatch_size: 3\n", "did you mean internvl.batch_size or captioners.first.batch_size"),
+        ("about: x\nbatch_size: 3\n", "did you mean internvl.batch_size or sft.batch_size"),
         ("about: x\nseed: many\n", "seed"),
         ("about: x\nseed: 3\nseed: 4\n", "duplicate"),
         ("about: x\nframes: 6\n", "unknown setting 'frames'"),

@@ -10,13 +10,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "predict",
         help="open-vocabulary emotion labels for videos",
-        description="Label videos zero-shot with the profile's InternVL. A clip that cannot be labelled has `error`. "
-        "Prints a line a clip; through a pipe, or with --json, a JSON object: clip_id, labels, text, error.",
+        description="Label videos with the profile's InternVL, zero-shot or with an adapter. A clip that cannot be "
+        "labelled has `error`. Prints a line a clip; through a pipe, or with --json, a JSON object: clip_id, labels, "
+        "text, error.",
         epilog="example:  emolab predict my_videos/ --transcripts words.csv --json > labels.jsonl",
     )
     parser.add_argument("videos", nargs="+", metavar="VIDEO|FOLDER", help="video files, or folders of them")
     parser.add_argument("--profile", default="demo", help="name of a profile, or a YAML file (default: demo)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
+    parser.add_argument("--adapter", metavar="DIR", help="LoRA adapter, such as outputs/demo/03_…/sft/seed0/adapter")
     parser.add_argument("--transcripts", metavar="CSV", help="what is said: a column name or clip_id, and one of text")
     parser.add_argument("--json", action="store_true", help="JSON lines also on a terminal")
 
@@ -26,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     from emolab.corpora.read import read_folder
     from emolab.workbench.profiles import load_profile
 
-    settings = load_profile(args.profile, args.set)
+    adapter = [f"internvl.adapter={json.dumps(args.adapter)}"] if args.adapter else []
+    settings = load_profile(args.profile, [*args.set, *adapter])
     clips = read_folder(args.videos, args.transcripts)
     if args.transcripts:
         print(f"{sum(bool(clip.transcript) for clip in clips)} of {len(clips)} clips have words", file=sys.stderr)

@@ -1,0 +1,92 @@
+"""The log that ms-swift writes while it trains, and what its last words mean."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+_CAUSES = (  # first match in the end of the log, whatever comes after it
+    (
+        r"OutOfMemoryError|out of memory|DefaultCPUAllocator: can't allocate|MemoryError",
+        "memory ran out; lower sft.batch_size (and raise sft.accumulation) or sft.max_length, set "
+        "sft.gradient_checkpointing true, or spread over more GPUs with sft.deepspeed zero3.",
+    ),
+    (
+        r"FileNotFoundError.*|UnidentifiedImageError.*|cannot identify image file.*|image file is truncated.*",
+        "an image of the training file is gone or broken ({found}); run notebook 01 again.",
+    ),
+    (
+        r"MaxLengthError.*",
+        "a row is longer than sft.max_length ({found}); raise it, or use fewer frames or tiles.",
+    ),
+    (
+        r"size mismatch for [^\n]*",
+        "the weights do not fit the base ({found}); was the base changed? Delete the folder and train again.",
+    ),
+    (
+        r"(?:KeyError|ValueError|AssertionError|RuntimeError|OSError|ImportError|ModuleNotFoundError)[^\n]*",
+        "{found}",
+    ),
+)
+
+
+def read_log(path: Path) -> list[dict]:
+    """One row a logged step: step, steps (in all), loss, grad_norm, learning_rate, epoch, elapsed, remaining.
+
+    A line that is still being written is left for the next time; other lines (ms-swift's summary) are skipped.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    except OSError:
+        return []
+    rows = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+            step, steps = map(int, row["global_step/max_steps"].split("/"))
+            rows.append(
+                {
+                    "step": step,
+                    "steps": steps,
+                    "loss": float(row["loss"]),
+                    "grad_norm": float(row.get("grad_norm", math.nan)),
+                    "learning_rate": float(row["learning_rate"]),
+                    "epoch": float(row["epoch"]),
+                    "elapsed": row.get("elapsed_time", ""),
+                    "remaining": row.get("remaining_time", ""),
+                }
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return rows
+
+
+def loss_problem(row: dict) -> str | None:
+    """One sentence where the loss or its gradient is no number any more."""
+    for name in ("loss", "grad_norm"):
+        if math.isinf(row[name]) or (name == "loss" and math.isnan(row[name])):
+            return (
+                f"Training was stopped: {name} is {row[name]} at step {row['step']}; lower sft.learning_rate, or take "
+                "bfloat16 or float32 instead of float16."
+            )
+    return None
+
+
+def why_it_failed(log: Path, code: int) -> str:
+    """One sentence on a training that ended early: cause and cure, and where to read on."""
+    try:
+        end = log.read_text(encoding="utf-8", errors="replace")[-20_000:]
+    except OSError:
+        end = ""
+    if code == -9 and not re.search(_CAUSES[0][0], end):
+        cause = "it was killed, perhaps by the system for want of memory; run again to go on from the last checkpoint."
+        return f"ms-swift's training stopped: {cause} The log: {log}"
+    for pattern, told in _CAUSES:
+        found = re.search(pattern, end)
+        if found:
+            cause = told.format(found=" ".join(found[0].split())[:200])
+            return f"ms-swift's training stopped: {cause} The log: {log}"
+    last = next((line.strip() for line in reversed(end.splitlines()) if line.strip()), "nothing")
+    return f"ms-swift's training ended with code {code}; its last words: {last[:200]} The log: {log}"

@@ -1,0 +1,45 @@
+"""Reading ms-swift's log, and telling why a training ended."""
+
+import json
+import math
+
+import pytest
+
+from emolab.internvl.sft_log import loss_problem, read_log, why_it_failed
+
+
+def line(step, loss=0.5, **more):
+    told = {"loss": loss, "grad_norm": 0.1, "learning_rate": 1e-3, "epoch": 0.1, "global_step/max_steps": f"{step}/9"}
+    return json.dumps({**told, "remaining_time": "5s", **more})
+
+
+def test_a_log_is_read_while_it_is_written(tmp_path):
+    path = tmp_path / "logging.jsonl"
+    assert read_log(path) == []
+    path.write_text(f'{line(1)}\n{line(2)}\n{{"train_loss": 1}}\n{line(3)[:20]}')
+    rows = read_log(path)
+    assert [(row["step"], row["steps"], row["loss"], row["remaining"]) for row in rows] == [
+        (1, 9, 0.5, "5s"),
+        (2, 9, 0.5, "5s"),
+    ]
+    path.write_text(f"{line(1, math.nan)}\n{line(2, grad_norm=math.inf)}\n{line(3)}\n")
+    problems = [loss_problem(row) for row in read_log(path)]
+    assert "loss is nan at step 1" in problems[0] and "grad_norm is inf at step 2" in problems[1] and not problems[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried", 1, "memory ran out; lower sft.batch_size"),
+        ("", -9, "killed, perhaps by the system"),
+        ("FileNotFoundError: No such file: 'b.png'\nmore", 1, "(FileNotFoundError: No such file: 'b.png')"),
+        ("RuntimeError: size mismatch for model.layers.0.weight: copying", 1, "do not fit the base"),
+        ("ValueError: unknown model_type\n  at exit", 1, "ValueError: unknown model_type"),
+        ("something odd\n\n", 3, "code 3; its last words: something odd"),
+    ],
+)
+def test_the_end_of_a_training_is_one_sentence(tmp_path, words, code, said):
+    log = tmp_path / "train.log"
+    log.write_text(f"[INFO] start\n{words}")
+    told = why_it_failed(log, code)
+    assert said in told and str(log) in told and "\n" not in told
