@@ -243,7 +243,7 @@ def _build_engine(settings: ModelSettings, folder) -> Any:
         ) from error
     except Exception as error:
         raise RunError(f"{settings.path} could not be loaded by {settings.backend}: {error}") from error
-    _limit_tiles(engine.template, settings.max_tiles)
+    limit_tiles(engine.template, settings.max_tiles)
     _take_token_ids(engine.template)
     return engine
 
@@ -259,7 +259,7 @@ def _take_token_ids(template: Any) -> None:
             setattr(template, ours, getattr(template.config, theirs))
 
 
-def _limit_tiles(template: Any, tiles: int) -> None:
+def limit_tiles(template: Any, tiles: int) -> None:
     """Cut an image into at most so many tiles, in the processors of transformers and in ms-swift's own templates."""
     image_processor = getattr(template.processor, "image_processor", None)
     if hasattr(image_processor, "max_patches"):

@@ -118,19 +118,41 @@ def identity(settings: ModelSettings, folder: Path) -> str:
 
 def check_adapter(adapter: Path, base: Path) -> None:
     """Raise InputError where a LoRA folder is not finished, or was trained on another base."""
-    if not (adapter / "adapter_config.json").is_file() or not list(adapter.glob("adapter_model.*")):
+    if not is_whole(adapter):
         raise InputError(
-            f"{adapter}: no adapter there (adapter_config.json with adapter_model.safetensors); give a finished LoRA "
-            "folder."
+            f"{adapter}: no adapter there (adapter_config.json with a whole adapter_model.safetensors); give a "
+            "finished LoRA folder."
         )
-    try:
-        record = json.loads((adapter / ADAPTER_RECORD).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return  # trained elsewhere: peft itself compares the shapes
-    except ValueError:
-        raise InputError(f"{adapter / ADAPTER_RECORD}: cannot be read as JSON; train the adapter again.") from None
-    if record.get("base_fingerprint") != fingerprint(base):
+    record = adapter_record(adapter)
+    if record and record.get("base_fingerprint", "") not in ("", fingerprint(base)):
         raise InputError(
             f"{adapter}: was trained on {record.get('base')}, but the base given is {base.name}@{fingerprint(base)}; "
             "give that base, or train again."
         )
+
+
+def is_whole(adapter: Path) -> bool:
+    """Whether a folder holds a LoRA adapter that was written to its end."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+        with safe_open(adapter / "adapter_model.safetensors", framework="np") as tensors:
+            return bool(tensors.keys())
+    except (OSError, ValueError, SafetensorError):
+        return False
+
+
+def adapter_record(adapter: Path) -> dict | None:
+    """What emolab wrote beside an adapter that it trained (base, data, seed, settings, steps, trained_on); None for
+    one that was trained elsewhere: then peft itself compares the shapes."""
+    path = adapter / ADAPTER_RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: cannot be read as a JSON object; train the adapter again.")
+    return record

@@ -1,13 +1,15 @@
-"""A finished LoRA adapter: whether it is whole, what base it fits, what it was trained on, its card."""
+"""A finished LoRA adapter: what it was trained on, and its card."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
 from emolab.engine.rows import read_rows
+from emolab.engine.settings import ModelSettings
 from emolab.engine.weights import ADAPTER_RECORD as RECORD
+from emolab.engine.weights import adapter_record
+from emolab.errors import InputError
 
 CARD = """\
 # LoRA adapter for {base}
@@ -18,6 +20,8 @@ Made by emolab's notebook 03 through ms-swift {ms_swift} (`swift sft`), section 
 - **Data**: {rows} rows ({sources}), sha256 {data}; clips trained on: {clips} (listed in `{record}`)
 - **Training**: {steps} steps, {epochs} epochs, seed {seed}; loss {first:.3f} → {last:.3f} (`training_log.jsonl`)
 - **LoRA**: rank {rank}, alpha {alpha}, dropout {dropout}; learning rate {learning_rate}
+
+With a base that transformers knows without code of its own:
 
 ```python
 from peft import PeftModel
@@ -32,21 +36,20 @@ processor = AutoProcessor.from_pretrained(BASE)
 """
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether a folder holds an adapter that was written to its end. Loads no torch."""
-    from safetensors import SafetensorError, safe_open
+def trained_before(model: ModelSettings) -> list[dict[str, str]]:
+    """corpus and clip_id of what the adapter that a profile names was trained on; none without an adapter.
 
-    try:
-        json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        with safe_open(folder / "adapter_model.safetensors", framework="np") as tensors:
-            return bool(tensors.keys())
-    except (OSError, ValueError, SafetensorError):
-        return False
-
-
-def read_record(adapter: Path) -> dict:
-    """What `finetune` wrote beside the weights: base, data hash, seed, settings, steps, trained_on."""
-    return json.loads((adapter / RECORD).read_text(encoding="utf-8"))
+    Raises InputError for an adapter without emolab's record: nobody knows what it has seen, so nobody can score it.
+    """
+    if not model.adapter:
+        return []
+    record = adapter_record(Path(model.adapter).expanduser())
+    if record is None:
+        raise InputError(
+            f"{model.adapter}: has no {RECORD} that says what it was trained on, so leaks cannot be excluded; write "
+            'one with {"trained_on": [{"corpus": "...", "clip_id": "..."}, ...]} if you know.'
+        )
+    return record.get("trained_on", [])
 
 
 def write_card(adapter: Path, record: dict, data: Path, log: list[dict]) -> None:

@@ -14,20 +14,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO
 
 import psutil
 import yaml
 from tqdm import tqdm
 
 from emolab.engine import weights
+from emolab.engine.rows import read_rows
 from emolab.engine.settings import ModelSettings
 from emolab.errors import InputError, RunError
-from emolab.internvl.adapter import RECORD, is_whole, write_card
+from emolab.internvl.adapter import RECORD, write_card
 from emolab.internvl.settings import SftSettings
 from emolab.internvl.sft_data import trained_clips
 from emolab.internvl.sft_log import loss_problem, read_log, why_it_failed
 
+# arguments that say where things lie and how the work is done, not what comes out
+_ASIDE = {
+    "model", "dataset", "output_dir", "external_plugins", "ENV", "use_hf", "check_model", "strict", "save_strategy",
+    "save_steps", "save_total_limit", "logging_steps", "report_to", "dataloader_num_workers", "dataset_num_proc",
+    "gradient_checkpointing",
+}  # fmt: skip
 Watch = Callable[[list[dict]], None]  # is given the log so far, at each step that is logged
 
 
@@ -35,11 +41,14 @@ def sft_settings(data: Path, base: Path, model: ModelSettings, sft: SftSettings,
     """The arguments of `swift sft`, as sft.yaml holds them; `work` takes its checkpoints and its log."""
     on_cpu = model.device == "cpu" or (model.device == "auto" and not _gpus())
     env = {"USE_HF": int(model.use_hf), "MAX_NUM": model.max_tiles, "TOKENIZERS_PARALLELISM": "false"}
-    if base.is_dir():  # else each start waits for the hub to answer
-        env["HF_HUB_OFFLINE"] = 1
+    env["HF_HUB_OFFLINE"] = 1  # the base is here: else each start waits for the hub to answer
     if sft.gpus > 1:
         env["NPROC_PER_NODE"] = sft.gpus  # makes swift start torchrun
+    deepspeed = sft.deepspeed
+    if deepspeed and deepspeed.endswith(".json"):
+        deepspeed = str(Path(deepspeed).expanduser().absolute())
     chosen = {
+        "external_plugins": [str(Path(__file__).with_name("swift_plugin.py"))],
         "model": str(base),
         "use_hf": model.use_hf,
         "model_type": model.model_type,
@@ -65,7 +74,7 @@ def sft_settings(data: Path, base: Path, model: ModelSettings, sft: SftSettings,
         "learning_rate": sft.learning_rate,
         "warmup_ratio": sft.warmup_ratio,
         "gradient_checkpointing": sft.gradient_checkpointing,
-        "deepspeed": sft.deepspeed,
+        "deepspeed": deepspeed,
         "dataloader_num_workers": sft.workers,
         "dataset_num_proc": 1,
         "seed": seed,
@@ -107,16 +116,18 @@ def finetune(
     record = {
         "base": weights.identity(ModelSettings(path=model.path), base),
         "base_fingerprint": weights.fingerprint(base),
-        "data": hashlib.sha256(data.read_bytes()).hexdigest(),
+        "data": content_hash(data),
         "seed": seed,
         "ms_swift": version("ms-swift"),
-        "settings": {k: v for k, v in chosen.items() if k not in ("model", "dataset", "output_dir", "ENV")},
+        "gpus": sft.gpus,
+        "max_tiles": model.max_tiles,
+        "settings": {key: value for key, value in chosen.items() if key not in _ASIDE},
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder) as lock:
-        if _is_of(adapter, record) and is_whole(adapter):
+    with _alone(folder):
+        if _is_of(adapter, record) and weights.is_whole(adapter):
+            shutil.rmtree(work, ignore_errors=True)
             return adapter
-        shutil.rmtree(adapter, ignore_errors=True)  # of other data, base or settings
         if not _is_of(work, record):
             shutil.rmtree(work, ignore_errors=True)
         work.mkdir(exist_ok=True)
@@ -124,7 +135,8 @@ def finetune(
         begun = last_checkpoint(work)
         resumed = {"resume_from_checkpoint": str(begun)} if begun else {}
         (folder / "sft.yaml").write_text(yaml.safe_dump({**chosen, **resumed}, sort_keys=False), encoding="utf-8")
-        log = _train(folder, work, lock, begun, f"InternVL fine-tuning, seed {seed}", watch, progress)
+        title = f"InternVL fine-tuning, seed {seed}"
+        log = _train(folder, work, begun, _environment(model, sft), title, watch, progress)
         _finish(work, adapter, record, data, log)
     return adapter
 
@@ -133,7 +145,7 @@ def last_checkpoint(work: Path) -> Path | None:
     """The newest checkpoint that was written to its end; what a kill left half-written is removed."""
     found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
     for path in found:
-        if is_whole(path) and _step(path) is not None:
+        if weights.is_whole(path) and _step(path) is not None:
             return path
         shutil.rmtree(path)
     return None
@@ -147,7 +159,13 @@ def _step(checkpoint: Path) -> int | None:
 
 
 def _train(
-    folder: Path, work: Path, lock: IO, begun: Path | None, title: str, watch: Watch | None, progress: bool
+    folder: Path,
+    work: Path,
+    begun: Path | None,
+    environment: dict[str, str],
+    title: str,
+    watch: Watch | None,
+    progress: bool,
 ) -> list[dict]:
     """Run ms-swift to its end, following its log; returns the log rows of all steps."""
     journal = work / "logging.jsonl"
@@ -161,13 +179,8 @@ def _train(
     bar = tqdm(total=None, desc=title, unit="step", mininterval=1.0, disable=not progress)
     with bar, open(folder / "train.log", "a" if begun else "w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            pass_fds=[lock.fileno()],
-        )  # fmt: skip
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(process.pid))
-        lock.flush()
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
         try:
             rows: list[dict] = []
             running = True
@@ -179,13 +192,13 @@ def _train(
                     _show(bar, rows[-1])
                     if watch:
                         watch(rows)
-                    problem = loss_problem(rows[-1])
+                    problem = loss_problem(rows)
                     if problem:
                         raise RunError(f"{problem} The log: {folder / 'train.log'}")
                 if running:
                     time.sleep(0.3)
         finally:
-            _end(process.pid)
+            end_trainings(folder)
             process.wait()
     if process.returncode or not rows or rows[-1]["step"] < rows[-1]["steps"]:
         raise RunError(why_it_failed(folder / "train.log", process.returncode))
@@ -211,8 +224,10 @@ def _finish(work: Path, adapter: Path, record: dict, data: Path, log: list[dict]
         shutil.copy2(last / name, partial / name)
     record = {**record, "steps": log[-1]["steps"], "trained_on": trained_clips(data)}
     (partial / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (partial / "training_log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in log))
+    told = [{key: value for key, value in row.items() if key not in ("elapsed", "remaining")} for row in log]
+    (partial / "training_log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in told))
     write_card(partial, record, data, log)
+    shutil.rmtree(adapter, ignore_errors=True)  # of other data, base or settings: it served until here
     os.replace(partial, adapter)
     shutil.rmtree(work)
 
@@ -226,38 +241,55 @@ def _is_of(folder: Path, record: dict) -> bool:
     return {key: there.get(key) for key in record} == json.loads(json.dumps(record))
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[IO]:
-    """Hold the folder; the training inherits the lock, so that one that outlived its notebook is found, and ended."""
-    with open(folder / ".training", "a+", encoding="utf-8") as lock:
-        for attempt in range(100):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                lock.seek(0)
-                orphan = lock.read().strip()
-                if attempt == 0 and orphan.isdecimal():
-                    _end(int(orphan))
-                time.sleep(0.1)
-        else:
-            raise InputError(f"{folder} is in use by process {orphan or 'unknown'}; wait for it, or end it.")
-        yield lock
-
-
-def _end(pid: int) -> None:
-    """End a process with all its children."""
-    try:
-        process = psutil.Process(pid)
-        family = [*process.children(recursive=True), process]
-    except psutil.NoSuchProcess:
-        return
-    for each in family:
+def content_hash(data: Path) -> str:
+    """sha256 over a training file and the bytes of its images: other pictures under the same names are other data."""
+    digest = hashlib.sha256(data.read_bytes())
+    for image in dict.fromkeys(image for row in read_rows(data) for image in row.get("images") or ()):
         try:
-            each.kill()
-        except psutil.NoSuchProcess:
+            with open(image, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"{data}: {image} cannot be read ({error.strerror}); run notebook 01 again.") from None
+    return digest.hexdigest()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder. A training that outlived the process that watched it is ended: two would write the same."""
+    with open(folder / ".training", "a", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder} is in use by another fine-tuning; wait for it, or end it.") from None
+        end_trainings(folder)
+        yield
+
+
+def end_trainings(folder: Path) -> None:
+    """End ms-swift's processes that work in `folder`: its command, the trainer below it, torchrun's workers."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.cwd() == str(folder) and "swift" in " ".join(process.cmdline()):
+                process.kill()
+                found.append(process)
+        except psutil.Error:  # ended meanwhile, or of another user
             continue
-    psutil.wait_procs(family, timeout=10)
+    psutil.wait_procs(found, timeout=10)
+
+
+def _environment(model: ModelSettings, sft: SftSettings) -> dict[str, str]:
+    """What the training inherits: as many GPUs as it may use (it would take all), and nothing that beats sft.yaml."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAX_NUM", "NPROC_PER_NODE")}
+    visible = [each for each in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if each]
+    visible = visible or [str(number) for number in range(_gpus())]
+    if len(visible) < sft.gpus and sft.gpus > 1:
+        raise InputError(f"sft.gpus is {sft.gpus}, but there are {len(visible)} GPUs here.")
+    named = model.device.partition("cuda:")[2]
+    if named and sft.gpus == 1 and int(named) < len(visible):
+        visible = visible[int(named) :]
+    environment["CUDA_VISIBLE_DEVICES"] = ",".join([] if model.device == "cpu" else visible[: sft.gpus])
+    return environment
 
 
 def _gpus() -> int:

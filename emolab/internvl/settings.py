@@ -24,7 +24,7 @@ class SftSettings:
     accumulation: int = 1
     learning_rate: float = 1e-4
     warmup_ratio: float = 0.05
-    max_length: int = 8192  # tokens; longer rows are left out by ms-swift
+    max_length: int = 8192  # tokens; a longer row ends the training, which names it
     rank: int = 8
     alpha: int = 32
     dropout: float = 0.05

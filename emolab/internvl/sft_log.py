@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+PATIENCE = 20
+KILLED = (-9, 137, 247)  # 247: what ms-swift's command makes of a trainer that was killed
 _CAUSES = (  # first match in the end of the log, whatever comes after it
     (
         r"OutOfMemoryError|out of memory|DefaultCPUAllocator: can't allocate|MemoryError",
@@ -51,7 +54,7 @@ def read_log(path: Path) -> list[dict]:
                     "step": step,
                     "steps": steps,
                     "loss": float(row["loss"]),
-                    "grad_norm": float(row.get("grad_norm", math.nan)),
+                    "grad_norm": None if row.get("grad_norm") is None else float(row["grad_norm"]),
                     "learning_rate": float(row["learning_rate"]),
                     "epoch": float(row["epoch"]),
                     "elapsed": row.get("elapsed_time", ""),
@@ -63,10 +66,14 @@ def read_log(path: Path) -> list[dict]:
     return rows
 
 
-def loss_problem(row: dict) -> str | None:
-    """One sentence where the loss or its gradient is no number any more."""
-    for name in ("loss", "grad_norm"):
-        if math.isinf(row[name]) or (name == "loss" and math.isnan(row[name])):
+def loss_problem(rows: Sequence[dict]) -> str | None:
+    """One sentence where the loss is no number any more, or the gradient was none for `PATIENCE` steps on end (ms-swift
+    skips such a step; with float16 some are normal at the start)."""
+    lost = 0
+    for row in rows:
+        lost = 0 if row["grad_norm"] is None or math.isfinite(row["grad_norm"]) else lost + 1
+        name = "loss" if not math.isfinite(row["loss"]) else "grad_norm" if lost == PATIENCE else None
+        if name:
             return (
                 f"Training was stopped: {name} is {row[name]} at step {row['step']}; lower sft.learning_rate, or take "
                 "bfloat16 or float32 instead of float16."
@@ -80,7 +87,7 @@ def why_it_failed(log: Path, code: int) -> str:
         end = log.read_text(encoding="utf-8", errors="replace")[-20_000:]
     except OSError:
         end = ""
-    if code == -9 and not re.search(_CAUSES[0][0], end):
+    if (code in KILLED or "SIGKILL" in end) and not re.search(_CAUSES[0][0], end):
         cause = "it was killed, perhaps by the system for want of memory; run again to go on from the last checkpoint."
         return f"ms-swift's training stopped: {cause} The log: {log}"
     for pattern, told in _CAUSES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from emolab.errors import InputError
 from emolab.scoring.clips import LabelSets
 from emolab.scoring.runs import Runs, runs_row
 from emolab.scoring.settings import ScoringSettings
@@ -55,3 +56,14 @@ def union(first: LabelSets, second: LabelSets) -> dict[str, list[str]]:
 def labels_of(rows: Sequence[Mapping]) -> dict[str, list[str]]:
     """clip_id -> labels of Prediction rows; a row with an error has none, and scores nothing."""
     return {row["clip_id"]: row["labels"] for row in rows}
+
+
+def same_model(rows: Sequence[dict], identity: str) -> Sequence[dict]:
+    """Prediction rows of another notebook. Raises InputError where another model wrote them: they make no table
+    together with this one's."""
+    other = next((row["model"] for row in rows if row["model"] != identity), None)
+    if other:
+        raise InputError(
+            f"notebook 03 asked {other}, this run {identity}; run 03 with the same settings: emolab run 03 05 …"
+        )
+    return rows

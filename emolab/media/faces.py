@@ -8,7 +8,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from emolab.media.sampling import SampledFrames
 from emolab.media.settings import FaceSettings
 
 # Part of the cache key: raise it when finding or cutting changes what comes out.
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 # Where a 112 x 112 crop has eyes, nose tip and mouth corners: the template of ArcFace (Deng et al., CVPR 2019) and
 # InsightFace.
@@ -99,18 +99,22 @@ def cached_faces(
     cache_dir: str | os.PathLike,
     key: str,
 ) -> FaceCrops:
-    """`find_faces`, kept in `cache_dir`; a damaged entry is made anew.
+    """`find_faces`, kept in `cache_dir` at `settings.size`; a damaged entry is made anew. For another `size` the faces
+    that are kept are cut out of the frames again, not searched again.
 
-    `key` says which frames these are; `sample` decodes them and is called only where there is no entry.
+    `key` says which frames these are; `sample` decodes them and is called only where they are needed.
     """
-    said = (_CACHE_VERSION, key, size, settings.choose, settings.confidence)
+    said = (_CACHE_VERSION, key, settings.size, settings.choose, settings.confidence)
     entry = Path(cache_dir) / f"{hashlib.blake2b(repr(said).encode(), digest_size=20).hexdigest()}.faces.npz"
     try:
-        return _load(entry)
+        crops = _load(entry)
     except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error):
-        crops = find_faces(sample(), settings, size)
+        crops = find_faces(sample(), settings, settings.size)
         _store(entry, crops)
+    if size == settings.size:
         return crops
+    pairs = zip(sample().images, crops.faces, strict=True) if any(crops.found) else ()
+    return replace(crops, images=[align(image, face, size) for image, face in pairs if face])
 
 
 def need_a_face(crops: FaceCrops, name: str) -> FaceCrops:

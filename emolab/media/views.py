@@ -72,7 +72,7 @@ def clip_view(
     elif view == "face_large":
         images = [_square(crop, min(draw().images[0].shape[:2])) for crop in images]
     elif view == "frame_small":
-        images = _small(draw().images, _sides(crops))
+        images = _small(draw().images, [min(side, faces.size) for side in _sides(crops)])
     return ClipView(images, crops.found, crops.native, crops.problem)
 
 

@@ -48,7 +48,8 @@ def difference_row(
     name: str, truth: LabelSets, first: Runs, second: Runs, settings: ScoringSettings, seed: int = 0, **options
 ) -> dict:
     """First minus second, paired by clip: name, n, seeds, avg, accuracy, recall, interval, p (of Avg, swap test over
-    clips, see `compare`), and avg_by_seed: [low, mean, high] over seeds where both have as many runs."""
+    clips, see `compare`; neither without resamples), and by_seed: the lowest and highest difference of Avg over the
+    seeds, where both have as many runs."""
     metric = _mer2024(settings, options)
     ours, theirs = ([metric.score(truth, run) for run in runs] for runs in (first, second))
     found = compare(average(ours), average(theirs), max(settings.bootstrap, 1), seed, settings.confidence)
@@ -61,9 +62,9 @@ def difference_row(
         "n": ours[0].n,
         "seeds": max(len(ours), len(theirs)),
         **{key: each.difference for key, each in found.items()},
-        "p": found["avg"].p,
+        "p": found["avg"].p if settings.bootstrap else None,
         "by_seed": by_seed,
-        "interval": {key: each.interval for key, each in found.items()},
+        "interval": {key: each.interval for key, each in found.items()} if settings.bootstrap else {},
     }
 
 

@@ -43,6 +43,14 @@ def _read(corpus: CorpusSettings, root: Path) -> list[Clip]:
     return read_rows(root) if corpus.reader == "rows" else read_ch_simsv2(root)
 
 
+def labelled_clips(clips: Sequence[Clip]) -> list[Clip]:
+    """The clips with label sets, which scores need. Raises InputError where there is none."""
+    found = [clip for clip in clips if clip.labels]
+    if not found:
+        raise InputError(f"none of the {len(clips)} clips has labels, and without them nothing can be compared.")
+    return found
+
+
 def picture_labels(settings: Settings, root: Path, clips: Sequence[Clip]) -> dict[str, list[str]]:
     """clip_id -> true labels to measure captions against: what a picture was drawn to show, or else the clips' own."""
     if settings.corpus.reader == "drawn":

@@ -23,17 +23,29 @@ from emolab.demo.scenario import scenario
 from emolab.engine.chat import ChatModel, Question
 from emolab.engine.rows import write_rows
 from emolab.engine.settings import ModelSettings
-from emolab.engine.weights import SHIPPED
+from emolab.engine.weights import SHIPPED, adapter_record, is_whole
 from emolab.errors import InputError, RunError
-from emolab.internvl.adapter import is_whole, read_record
-from emolab.internvl.finetune import finetune, last_checkpoint
+from emolab.internvl.adapter import trained_before
+from emolab.internvl.finetune import content_hash, finetune, last_checkpoint
 from emolab.internvl.settings import SftSettings
 from emolab.workbench.cli import main
 
-MODEL = ModelSettings(path="shipped:internvl", batch_size=4, max_new_tokens=64, device="cpu")
+MODEL = ModelSettings(path="shipped:internvl", batch_size=4, max_new_tokens=64, max_tiles=3, device="cpu")
 SFT = SftSettings(
     epochs=2, batch_size=2, rank=4, learning_rate=1e-3, save_steps=2, workers=0, gradient_checkpointing=False
 )
+
+
+def trainings(folder):
+    """Processes of ms-swift that work in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder) and "swift" in " ".join(process.cmdline()):
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,8 +89,7 @@ def trained(data, tmp_path_factory):
         time.sleep(0.02)
     process.kill()  # not the training: it lives on without the process that watches it
     process.wait()
-    orphan = int((folder / ".training").read_text())
-    lived_on = psutil.pid_exists(orphan)
+    orphans = trainings(folder)
     assert not (folder / "adapter").exists()
     for half in (folder / "work").glob("checkpoint-*"):
         newest = half
@@ -86,19 +97,21 @@ def trained(data, tmp_path_factory):
     (folder / "work" / "checkpoint-99" / "trainer_state.json").unlink()  # half-written
     steps: list[int] = []
     adapter = finetune(data, MODEL, SFT, 0, folder, watch=lambda rows: steps.append(rows[-1]["step"]), progress=False)
-    return folder, adapter, steps, lived_on, orphan
+    return folder, adapter, steps, orphans
 
 
 def test_a_killed_training_goes_on_from_its_last_whole_checkpoint(trained):
-    folder, adapter, steps, lived_on, orphan = trained
+    folder, adapter, steps, orphans = trained
     begun = yaml.safe_load((folder / "sft.yaml").read_text())["resume_from_checkpoint"]
     assert Path(begun).name in ("checkpoint-2", "checkpoint-4", "checkpoint-6", "checkpoint-8", "checkpoint-10")
-    assert lived_on and not psutil.pid_exists(orphan)  # nobody trains into the same folder
+    assert len(orphans) >= 2 and not any(map(psutil.pid_exists, orphans))  # nobody else trains into the folder
     log = [json.loads(line) for line in (adapter / "training_log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in log] == list(range(1, 11)) and steps[-1] == 10  # no step lost, none twice
     assert is_whole(adapter) and not (folder / "work").exists()
-    record = read_record(adapter)
-    assert record["steps"] == 10 and record["seed"] == 0 and len(record["trained_on"]) == 10
+    record = adapter_record(adapter)
+    assert record["steps"] == 10 and record["seed"] == 0
+    assert len(trained_before(replace(MODEL, adapter=str(adapter)))) == 10 and trained_before(MODEL) == []
+    assert "at most 3 tiles" in (folder / "train.log").read_text()
     card = (adapter / "README.md").read_text()
     assert record["base"] in card and record["data"] in card and "10 steps" in card and "rank 4" in card
 
@@ -108,6 +121,16 @@ def test_what_is_done_is_not_done_again(trained, data):
     before = (adapter / "adapter_model.safetensors").stat().st_mtime_ns
     assert finetune(data, MODEL, SFT, 0, folder, progress=False) == adapter
     assert (adapter / "adapter_model.safetensors").stat().st_mtime_ns == before
+    assert finetune(data, MODEL, replace(SFT, save_steps=3, workers=1), 0, folder, progress=False) == adapter
+
+
+def test_other_pictures_are_other_data(data):
+    before, picture = content_hash(data), data.with_name("0.png")
+    kept = picture.read_bytes()
+    Image.new("RGB", (8, 8)).save(picture)
+    other = content_hash(data)
+    picture.write_bytes(kept)
+    assert other != before == content_hash(data)
 
 
 def test_the_adapter_loads_in_plain_transformers_and_peft(trained):
@@ -164,21 +187,29 @@ def test_a_loss_that_is_no_number_ends_the_training(data, tmp_path):
     with pytest.raises(RunError, match=r"(loss|grad_norm) is (nan|inf) at step \d+; lower sft.learning_rate"):
         finetune(data, MODEL, replace(SFT, learning_rate=1e30), 0, tmp_path, progress=False)
     assert not (tmp_path / "adapter").exists()
-    assert not psutil.pid_exists(int((tmp_path / ".training").read_text()))
+    assert not trainings(tmp_path)
 
 
-def test_an_image_that_goes_missing_is_named(data, tmp_path):
+def test_an_image_that_is_gone_is_named_before_and_during_training(data, tmp_path):
     rows = [json.loads(line) for line in data.read_text().splitlines()]
-    Image.new("RGB", (8, 8)).save(tmp_path / "gone.png")
-    write_rows(tmp_path / "train.jsonl", [{**row, "images": [str(tmp_path / "gone.png")]} for row in rows])
-    (tmp_path / "gone.png").unlink()
-    with pytest.raises(RunError, match=r"image of the training file is gone or broken \(.*gone.png"):
+    for number, row in enumerate(rows):
+        row["images"] = [str(shutil.copy(row["images"][0], tmp_path / f"{number}.png"))]
+    write_rows(tmp_path / "train.jsonl", rows)
+
+    def remove(log):
+        for picture in tmp_path.glob("*.png"):
+            picture.unlink()
+
+    with pytest.raises(RunError, match=r"image of the training file is gone or broken \(.*\.png"):
+        finetune(tmp_path / "train.jsonl", MODEL, SFT, 0, tmp_path / "sft", watch=remove, progress=False)
+    assert not (tmp_path / "sft" / "adapter").exists()
+    with pytest.raises(InputError, match=r"0\.png cannot be read \(No such file"):
         finetune(tmp_path / "train.jsonl", MODEL, SFT, 0, tmp_path / "sft", progress=False)
 
 
 def test_ctrl_c_ends_the_training(data, tmp_path):
     def interrupt():
-        while not (tmp_path / ".training").exists() or not (tmp_path / ".training").read_text().isdecimal():
+        while len(trainings(tmp_path)) < 2:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -189,4 +220,4 @@ def test_ctrl_c_ends_the_training(data, tmp_path):
             finetune(data, MODEL, SFT, 1, tmp_path, progress=False)
     finally:
         signal.signal(signal.SIGINT, previous)
-    assert not psutil.pid_exists(int((tmp_path / ".training").read_text()))
+    assert not trainings(tmp_path)

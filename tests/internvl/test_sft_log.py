@@ -22,9 +22,13 @@ def test_a_log_is_read_while_it_is_written(tmp_path):
         (1, 9, 0.5, "5s"),
         (2, 9, 0.5, "5s"),
     ]
-    path.write_text(f"{line(1, math.nan)}\n{line(2, grad_norm=math.inf)}\n{line(3)}\n")
-    problems = [loss_problem(row) for row in read_log(path)]
-    assert "loss is nan at step 1" in problems[0] and "grad_norm is inf at step 2" in problems[1] and not problems[2]
+    path.write_text(f"{line(1)}\n{line(2, math.nan)}\n{line(3)}\n")
+    assert "loss is nan at step 2" in loss_problem(read_log(path))
+    overflows = [line(i, grad_norm=math.inf) for i in range(1, 30)]  # of float16: a few at the start are normal
+    path.write_text("\n".join([*overflows[:19], line(20), *overflows[:19], ""]))
+    assert loss_problem(read_log(path)) is None
+    path.write_text("\n".join([*overflows, ""]))
+    assert "grad_norm is inf at step 20" in loss_problem(read_log(path))
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,8 @@ def test_a_log_is_read_while_it_is_written(tmp_path):
     [
         ("torch.OutOfMemoryError: CUDA out of memory. Tried", 1, "memory ran out; lower sft.batch_size"),
         ("", -9, "killed, perhaps by the system"),
+        ("Train: 3%", 247, "killed, perhaps by the system"),
+        ("ValueError: x\nSignal 9 (SIGKILL) received", 1, "killed, perhaps by the system"),
         ("FileNotFoundError: No such file: 'b.png'\nmore", 1, "(FileNotFoundError: No such file: 'b.png')"),
         ("RuntimeError: size mismatch for model.layers.0.weight: copying", 1, "do not fit the base"),
         ("ValueError: unknown model_type\n  at exit", 1, "ValueError: unknown model_type"),

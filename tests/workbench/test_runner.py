@@ -267,3 +267,25 @@ def test_plain_papermill_works_and_emolab_run_comes_after(tmp_path):
     after = emolab(folder, "run", "--set", "seed=9")
     assert "running, its last run was not made by `emolab run`" in after.stdout
     assert (output_of(folder) / "report.html").exists()
+
+
+def test_what_a_notebook_reads_from_runs_before_it(tmp_path):
+    folder = make_project(tmp_path / "p", GOOD[1:3] + GOOD[-1:])
+    first = folder / "notebooks" / "03_small.ipynb"
+    notebook = nbformat.read(first, 4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("03_small", "04_next")
+    notebook.metadata["emolab"] = {"needs": {"03_small": "", "01_gone": ""}}
+    nbformat.write(notebook, folder / "notebooks" / "04_next.ipynb")
+    notebook.metadata["emolab"] = {"needs": {"03_small": "sft.seeds", "04_next": ""}}
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("04_next", "05_last")
+    nbformat.write(notebook, folder / "notebooks" / "05_last.ipynb")
+    done = emolab(folder, "run", "05", "--set", "sft.seeds=[]")
+    assert done.returncode == 0, done.stderr
+    assert (
+        done.stdout.index("03_small: running") < done.stdout.index("04_next: running") < done.stdout.index("05_last: r")
+    )
+    assert "05_last reads what 04_next writes" in done.stdout
+    again = emolab(folder, "run", "05", "--set", "sft.seeds=[]")
+    assert "05_last: complete and unchanged" in again.stdout and "04_next" not in again.stdout

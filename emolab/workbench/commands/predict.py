@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -28,8 +29,9 @@ def run(args: argparse.Namespace) -> int:
     from emolab.corpora.read import read_folder
     from emolab.workbench.profiles import load_profile
 
-    adapter = [f"internvl.adapter={json.dumps(args.adapter)}"] if args.adapter else []
-    settings = load_profile(args.profile, [*args.set, *adapter])
+    settings = load_profile(args.profile, args.set)
+    if args.adapter:
+        settings.internvl = replace(settings.internvl, adapter=args.adapter)
     clips = read_folder(args.videos, args.transcripts)
     if args.transcripts:
         print(f"{sum(bool(clip.transcript) for clip in clips)} of {len(clips)} clips have words", file=sys.stderr)
