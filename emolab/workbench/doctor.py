@@ -20,6 +20,7 @@ from emolab.workbench.settings import Settings
 _BASE = ("numpy", "matplotlib", "omegaconf", "papermill", "nbconvert", "ipykernel")
 _MODELS = ("torch", "torchvision", "transformers", "peft", "ms-swift", "safetensors", "qwen-vl-utils")
 _CLUSTER = {"ray": ("ray",)}
+_FACES = {"detect": ("mediapipe",)}
 _FREE_DISK, _MEMORY = 2.0, 3.0  # GB without which not even the demo runs
 
 
@@ -37,7 +38,8 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a profile needs; imports torch only where it names models that emolab does not ship."""
     models = {name: model for name, model in named_models(settings).items() if model.path}
     backends = {model.backend for model in models.values()} - {"transformers"}
-    packages = _BASE + ((*_MODELS, *sorted(backends)) if models else ()) + _CLUSTER.get(settings.engine.kind, ())
+    asking = (*_MODELS, *sorted(backends), *_FACES.get(settings.faces.source, ())) if models else ()
+    packages = _BASE + asking + _CLUSTER.get(settings.engine.kind, ())
     return [
         _python(),
         *_packages(packages),
@@ -82,6 +84,8 @@ def _install(name: str, pins: dict[str, str]) -> str:
     if name in _MODELS:
         return "install the models extra: pip install -c requirements.lock -e '.[models]' in the checkout, or make venv"
     pin = pins.get(_normal(name))
+    if name == "mediapipe":  # it declares an older numpy than it works with
+        return f"pip install --no-deps mediapipe=={pin or '0.10.21'} flatbuffers absl-py attrs 'protobuf<5'"
     return f"pip install {name}{f'=={pin}' if pin else ''}"
 
 
