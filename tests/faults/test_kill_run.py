@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = [
     "corpus.described=24", "corpus.labelled=0", "corpus.unlabelled=0", "corpus.stills=0",
     "corpus.test=6", "internvl.batch_size=4", "scoring.bootstrap=200",
+    "sft.seeds=[]",  # trainings are killed in test_kill_training.py
 ]  # fmt: skip
 
 
