@@ -15,7 +15,7 @@ _LINES = ("-", "--", ":", "-.")
 
 
 def loss_curves(logs: Mapping[str, Sequence[Mapping]], corpus: str = "", window: int = 9) -> Figure:
-    """Training loss against step, one curve a log (rows of `step` and `loss`, see `internvl/sft_log.py`): each step
+    """Training loss against step, one curve a log (rows of `step` and `loss`, see `engine/training_log.py`): each step
     faint, the mean of the last `window` steps strong."""
     figure, axis = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
     for number, (name, rows) in enumerate(logs.items()):

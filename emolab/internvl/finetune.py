@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 import yaml
-from tqdm import tqdm
 
 from emolab.engine import weights
 from emolab.engine.rows import read_rows
 from emolab.engine.settings import ModelSettings
-from emolab.errors import InputError, RunError
+from emolab.engine.training import (
+    Training,
+    Watch,
+    alone,
+    finished,
+    follow,
+    gpu_count,
+    gpu_environment,
+    is_of,
+    last_checkpoint,
+    timeless,
+)
+from emolab.errors import InputError
 from emolab.internvl.adapter import RECORD, write_card
 from emolab.internvl.settings import SftSettings
 from emolab.internvl.sft_data import trained_clips
-from emolab.internvl.sft_log import loss_problem, read_log, why_it_failed
 
 # arguments that say where things lie and how the work is done, not what comes out
 _ASIDE = {
@@ -34,12 +38,15 @@ _ASIDE = {
     "save_steps", "save_total_limit", "logging_steps", "report_to", "dataloader_num_workers", "dataset_num_proc",
     "gradient_checkpointing",
 }  # fmt: skip
-Watch = Callable[[list[dict]], None]  # is given the log so far, at each step that is logged
+MEMORY = (
+    "lower sft.batch_size (and raise sft.accumulation) or sft.max_length, set sft.gradient_checkpointing true, or "
+    "spread over more GPUs with sft.deepspeed zero3."
+)
 
 
 def sft_settings(data: Path, base: Path, model: ModelSettings, sft: SftSettings, seed: int, work: Path) -> dict:
     """The arguments of `swift sft`, as sft.yaml holds them; `work` takes its checkpoints and its log."""
-    on_cpu = model.device == "cpu" or (model.device == "auto" and not _gpus())
+    on_cpu = model.device == "cpu" or (model.device == "auto" and not gpu_count())
     env = {"USE_HF": int(model.use_hf), "MAX_NUM": model.max_tiles, "TOKENIZERS_PARALLELISM": "false"}
     env["HF_HUB_OFFLINE"] = 1  # the base is here: else each start waits for the hub to answer
     if sft.gpus > 1:
@@ -123,100 +130,34 @@ def finetune(
         "max_tiles": model.max_tiles,
         "settings": {key: value for key, value in chosen.items() if key not in _ASIDE},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        if _is_of(adapter, record) and weights.is_whole(adapter):
+    training = Training(
+        folder=folder,
+        command=[sys.executable, "-m", "swift.cli.main", "sft", "sft.yaml"],
+        marker="swift",
+        title=f"InternVL fine-tuning, seed {seed}",
+        who="ms-swift",
+        memory=MEMORY,
+        whole=weights.is_whole,
+    )
+    with alone(training):
+        if is_of(adapter, RECORD, record) and weights.is_whole(adapter):
             shutil.rmtree(work, ignore_errors=True)
             return adapter
-        if not _is_of(work, record):
+        if not is_of(work, RECORD, record):
             shutil.rmtree(work, ignore_errors=True)
         work.mkdir(exist_ok=True)
         (work / RECORD).write_text(json.dumps(record))
-        begun = last_checkpoint(work)
+        begun = last_checkpoint(training)
         resumed = {"resume_from_checkpoint": str(begun)} if begun else {}
         (folder / "sft.yaml").write_text(yaml.safe_dump({**chosen, **resumed}, sort_keys=False), encoding="utf-8")
-        title = f"InternVL fine-tuning, seed {seed}"
-        log = _train(folder, work, begun, _environment(model, sft), title, watch, progress)
-        _finish(work, adapter, record, data, log)
+        log = follow(training, begun, _environment(model, sft), watch, progress)
+        _finish(training, adapter, record, data, log)
     return adapter
 
 
-def last_checkpoint(work: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; what a kill left half-written is removed."""
-    found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    for path in found:
-        if weights.is_whole(path) and _step(path) is not None:
-            return path
-        shutil.rmtree(path)
-    return None
-
-
-def _step(checkpoint: Path) -> int | None:
-    try:  # written last
-        return json.loads((checkpoint / "trainer_state.json").read_text())["global_step"]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _train(
-    folder: Path,
-    work: Path,
-    begun: Path | None,
-    environment: dict[str, str],
-    title: str,
-    watch: Watch | None,
-    progress: bool,
-) -> list[dict]:
-    """Run ms-swift to its end, following its log; returns the log rows of all steps."""
-    journal = work / "logging.jsonl"
-    if begun:  # steps after the checkpoint are done again
-        kept = [row for row in read_log(journal) if row["step"] <= (_step(begun) or 0)]
-        lines = [line for line in journal.read_text().splitlines() if '"global_step/max_steps"' in line][: len(kept)]
-        journal.write_text("".join(f"{line}\n" for line in lines))
-    else:
-        journal.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "swift.cli.main", "sft", "sft.yaml"]
-    bar = tqdm(total=None, desc=title, unit="step", mininterval=1.0, disable=not progress)
-    with bar, open(folder / "train.log", "a" if begun else "w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            rows: list[dict] = []
-            running = True
-            while running:
-                running = process.poll() is None
-                fresh = read_log(journal)
-                if len(fresh) > len(rows):
-                    rows = fresh
-                    _show(bar, rows[-1])
-                    if watch:
-                        watch(rows)
-                    problem = loss_problem(rows)
-                    if problem:
-                        raise RunError(f"{problem} The log: {folder / 'train.log'}")
-                if running:
-                    time.sleep(0.3)
-        finally:
-            end_trainings(folder)
-            process.wait()
-    if process.returncode or not rows or rows[-1]["step"] < rows[-1]["steps"]:
-        raise RunError(why_it_failed(folder / "train.log", process.returncode))
-    return rows
-
-
-def _show(bar: tqdm, row: dict) -> None:
-    if bar.total is None:  # the first step: from here on the time left can be told
-        bar.reset(total=row["steps"])
-    bar.update(row["step"] - bar.n)
-    bar.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
-
-
-def _finish(work: Path, adapter: Path, record: dict, data: Path, log: list[dict]) -> None:
+def _finish(training: Training, adapter: Path, record: dict, data: Path, log: list[dict]) -> None:
     """Make the last checkpoint the adapter: what peft needs, record, card and log; then the checkpoints go."""
-    last = last_checkpoint(work)
-    if last is None or _step(last) != log[-1]["steps"]:
-        raise RunError(f"{work}: ms-swift ended without its last checkpoint; run again, or delete the folder.")
+    last = finished(training, log)
     partial = adapter.with_name("adapter.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -224,21 +165,11 @@ def _finish(work: Path, adapter: Path, record: dict, data: Path, log: list[dict]
         shutil.copy2(last / name, partial / name)
     record = {**record, "steps": log[-1]["steps"], "trained_on": trained_clips(data)}
     (partial / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    told = [{key: value for key, value in row.items() if key not in ("elapsed", "remaining")} for row in log]
-    (partial / "training_log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in told))
+    (partial / "training_log.jsonl").write_text(timeless(log))
     write_card(partial, record, data, log)
     shutil.rmtree(adapter, ignore_errors=True)  # of other data, base or settings: it served until here
     os.replace(partial, adapter)
-    shutil.rmtree(work)
-
-
-def _is_of(folder: Path, record: dict) -> bool:
-    """Whether what lies in a folder was made of the same data, base and settings."""
-    try:
-        there = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return {key: there.get(key) for key in record} == json.loads(json.dumps(record))
+    shutil.rmtree(training.work)
 
 
 def content_hash(data: Path) -> str:
@@ -253,46 +184,7 @@ def content_hash(data: Path) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder. A training that outlived the process that watched it is ended: two would write the same."""
-    with open(folder / ".training", "a", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder} is in use by another fine-tuning; wait for it, or end it.") from None
-        end_trainings(folder)
-        yield
-
-
-def end_trainings(folder: Path) -> None:
-    """End ms-swift's processes that work in `folder`: its command, the trainer below it, torchrun's workers."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.cwd() == str(folder) and "swift" in " ".join(process.cmdline()):
-                process.kill()
-                found.append(process)
-        except psutil.Error:  # ended meanwhile, or of another user
-            continue
-    psutil.wait_procs(found, timeout=10)
-
-
 def _environment(model: ModelSettings, sft: SftSettings) -> dict[str, str]:
-    """What the training inherits: as many GPUs as it may use (it would take all), and nothing that beats sft.yaml."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("MAX_NUM", "NPROC_PER_NODE")}
-    visible = [each for each in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if each]
-    visible = visible or [str(number) for number in range(_gpus())]
-    if len(visible) < sft.gpus and sft.gpus > 1:
-        raise InputError(f"sft.gpus is {sft.gpus}, but there are {len(visible)} GPUs here.")
-    named = model.device.partition("cuda:")[2]
-    if named and sft.gpus == 1 and int(named) < len(visible):
-        visible = visible[int(named) :]
-    environment["CUDA_VISIBLE_DEVICES"] = ",".join([] if model.device == "cpu" else visible[: sft.gpus])
-    return environment
-
-
-def _gpus() -> int:
-    import torch
-
-    return torch.cuda.device_count()  # asks the driver without taking memory on the GPU
+    """What the training inherits: the GPUs it may use, and nothing that beats sft.yaml."""
+    environment = gpu_environment(model.device, sft.gpus, "sft.gpus")
+    return {key: value for key, value in environment.items() if key not in ("MAX_NUM", "NPROC_PER_NODE")}

@@ -23,10 +23,11 @@ from emolab.demo.scenario import scenario
 from emolab.engine.chat import ChatModel, Question
 from emolab.engine.rows import write_rows
 from emolab.engine.settings import ModelSettings
+from emolab.engine.training import Training, last_checkpoint
 from emolab.engine.weights import SHIPPED, adapter_record, is_whole
 from emolab.errors import InputError, RunError
 from emolab.internvl.adapter import trained_before
-from emolab.internvl.finetune import content_hash, finetune, last_checkpoint
+from emolab.internvl.finetune import content_hash, finetune
 from emolab.internvl.settings import SftSettings
 from emolab.workbench.cli import main
 
@@ -174,17 +175,18 @@ def test_an_adapter_of_another_base_is_refused(trained):
 
 def test_half_an_adapter_is_none(trained, data, tmp_path):
     _, adapter, *_ = trained
-    copy = tmp_path / "checkpoint-4"
+    copy = tmp_path / "work" / "checkpoint-4"
     shutil.copytree(adapter, copy)
     weights = copy / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     assert not is_whole(copy)
     (copy / "trainer_state.json").write_text('{"global_step": 4}')
-    assert last_checkpoint(tmp_path) is None and not copy.exists()
+    training = Training(tmp_path, [], "swift", "", "", "", is_whole)
+    assert last_checkpoint(training) is None and not copy.exists()
 
 
 def test_a_loss_that_is_no_number_ends_the_training(data, tmp_path):
-    with pytest.raises(RunError, match=r"(loss|grad_norm) is (nan|inf) at step \d+; lower sft.learning_rate"):
+    with pytest.raises(RunError, match=r"(loss|grad_norm) is (nan|inf) at step \d+; lower the learning rate"):
         finetune(data, MODEL, replace(SFT, learning_rate=1e30), 0, tmp_path, progress=False)
     assert not (tmp_path / "adapter").exists()
     assert not trainings(tmp_path)

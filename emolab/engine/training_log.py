@@ -1,4 +1,4 @@
-"""The log that ms-swift writes while it trains, and what its last words mean."""
+"""The log of a training (as ms-swift writes it), and what its last words mean."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ KILLED = (-9, 137, 247)  # 247: what ms-swift's command makes of a trainer that 
 _CAUSES = (  # first match in the end of the log, whatever comes after it
     (
         r"OutOfMemoryError|out of memory|DefaultCPUAllocator: can't allocate|MemoryError",
-        "memory ran out; lower sft.batch_size (and raise sft.accumulation) or sft.max_length, set "
-        "sft.gradient_checkpointing true, or spread over more GPUs with sft.deepspeed zero3.",
+        "memory ran out; {memory}",
+    ),
+    (  # emolab's own sentences (a loader's worker wraps them once more)
+        "|".join(rf"(?<={name}Error: )(?!Caught )[^\n]+" for name in ("Cache", "Input", "Media")),
+        "{found}",
     ),
     (
         r"FileNotFoundError.*|UnidentifiedImageError.*|cannot identify image file.*|image file is truncated.*",
@@ -22,7 +25,7 @@ _CAUSES = (  # first match in the end of the log, whatever comes after it
     ),
     (
         r"MaxLengthError.*",
-        "a row is longer than sft.max_length ({found}); raise it, or use fewer frames or tiles.",
+        "a row is longer than max_length ({found}); raise it, or use fewer frames or tiles.",
     ),
     (
         r"size mismatch for [^\n]*",
@@ -75,25 +78,26 @@ def loss_problem(rows: Sequence[dict]) -> str | None:
         name = "loss" if not math.isfinite(row["loss"]) else "grad_norm" if lost == PATIENCE else None
         if name:
             return (
-                f"Training was stopped: {name} is {row[name]} at step {row['step']}; lower sft.learning_rate, or take "
+                f"Training was stopped: {name} is {row[name]} at step {row['step']}; lower the learning rate, or take "
                 "bfloat16 or float32 instead of float16."
             )
     return None
 
 
-def why_it_failed(log: Path, code: int) -> str:
-    """One sentence on a training that ended early: cause and cure, and where to read on."""
+def why_it_failed(log: Path, code: int, who: str, memory: str) -> str:
+    """One sentence on a training that ended early: cause and cure, and where to read on. `memory`: what helps where it
+    ran out."""
     try:
         end = log.read_text(encoding="utf-8", errors="replace")[-20_000:]
     except OSError:
         end = ""
     if (code in KILLED or "SIGKILL" in end) and not re.search(_CAUSES[0][0], end):
         cause = "it was killed, perhaps by the system for want of memory; run again to go on from the last checkpoint."
-        return f"ms-swift's training stopped: {cause} The log: {log}"
+        return f"{who}'s training stopped: {cause} The log: {log}"
     for pattern, told in _CAUSES:
         found = re.search(pattern, end)
         if found:
-            cause = told.format(found=" ".join(found[0].split())[:200])
-            return f"ms-swift's training stopped: {cause} The log: {log}"
+            cause = told.format(found=" ".join(found[0].split())[:400], memory=memory)
+            return f"{who}'s training stopped: {cause} The log: {log}"
     last = next((line.strip() for line in reversed(end.splitlines()) if line.strip()), "nothing")
-    return f"ms-swift's training ended with code {code}; its last words: {last[:200]} The log: {log}"
+    return f"{who}'s training ended with code {code}; its last words: {last[:200]} The log: {log}"

@@ -1,11 +1,12 @@
-"""Reading ms-swift's log, and telling why a training ended."""
+"""Reading a training's log, and telling why a training ended."""
 
 import json
 import math
 
 import pytest
 
-from emolab.internvl.sft_log import loss_problem, read_log, why_it_failed
+from emolab.engine.training_log import loss_problem, read_log, why_it_failed
+from emolab.internvl.finetune import MEMORY
 
 
 def line(step, loss=0.5, **more):
@@ -47,5 +48,5 @@ def test_a_log_is_read_while_it_is_written(tmp_path):
 def test_the_end_of_a_training_is_one_sentence(tmp_path, words, code, said):
     log = tmp_path / "train.log"
     log.write_text(f"[INFO] start\n{words}")
-    told = why_it_failed(log, code)
+    told = why_it_failed(log, code, "ms-swift", MEMORY)
     assert said in told and str(log) in told and "\n" not in told
