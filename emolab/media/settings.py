@@ -1,22 +1,28 @@
-"""What a profile says about the frames a model sees."""
+"""What a profile says about the frames a model sees and the sound it hears."""
 
 from dataclasses import dataclass
 
 from emolab.errors import InputError
+
+DRAWS = ("random", "uniform")
 
 
 @dataclass
 class FrameSettings:
     """Section 2.1: the clip in `parts` equal parts, one random frame from each.
 
-    `cache` keeps decoded frames on disk: worth it for long videos with few keyframes that many stages read; a short
-    clip is decoded faster than its frames are stored.
+    `draw`: random, or uniform, the first frame of each part, which is what Video-LLaMA and AffectGPT take. `cache`
+    keeps decoded frames on disk: worth it for long videos with few keyframes that many stages read; a short clip is
+    decoded faster than its frames are stored.
     """
 
     parts: int = 6
+    draw: str = "random"
     cache: bool = False
 
     def __post_init__(self) -> None:
+        if self.draw not in DRAWS:
+            raise InputError(f"frames.draw is {self.draw!r}; one of {', '.join(DRAWS)}.")
         if self.parts < 1:
             raise InputError(f"frames.parts is {self.parts}; a model needs at least 1 frame.")
 
@@ -55,3 +61,25 @@ class FaceSettings:
             raise InputError(f"faces.size is {self.size}; a crop has 16 to 1024 pixels a side.")
         if not 0 < self.confidence < 1:
             raise InputError(f"faces.confidence is {self.confidence}; it lies between 0 and 1.")
+
+
+@dataclass
+class SoundSettings:
+    """ImageBind's scheme, as AffectGPT has it: `clips` pieces of `seconds`, spread over the track, at `rate` samples a
+    second. A sound of less than `shortest` seconds is not heard.
+    """
+
+    clips: int = 8
+    seconds: float = 2.0
+    rate: int = 16000
+    shortest: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.clips < 1:
+            raise InputError(f"sound.clips is {self.clips}; a model needs at least 1 piece.")
+        if not 0.1 <= self.seconds <= 60:
+            raise InputError(f"sound.seconds is {self.seconds}; a piece lasts 0.1 to 60 seconds.")
+        if not 8000 <= self.rate <= 48000:
+            raise InputError(f"sound.rate is {self.rate}; models take 8000 to 48000 samples a second.")
+        if not self.shortest >= 0:
+            raise InputError(f"sound.shortest is {self.shortest}; give 0 or more seconds.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from emolab.media.errors import MediaError
 from emolab.media.faces import FaceCrops, NoFaceError, cached_faces, find_faces, need_a_face
 from emolab.media.openface import read_openface
 from emolab.media.probe import probe
-from emolab.media.sampling import SampledFrames, cached_frames, six_frames
+from emolab.media.sampling import SampledFrames, cached_frames, draw_key, six_frames
 from emolab.media.settings import VIEWS, FaceSettings, FrameSettings
 
 
@@ -41,9 +39,10 @@ def clip_frames(clip: Clip, frames: FrameSettings, seed: int, cache_dir: Path | 
     """The drawn frames of a clip (section 2.1). Raises MediaError where there is no picture."""
     if clip.video is None:
         raise MediaError(f"{clip.clip_id}: has no video, and the model needs pictures; give its file.")
+    drawn = {"clip_id": clip.clip_id, "seed": seed, "parts": frames.parts, "draw": frames.draw}
     if frames.cache and cache_dir is not None:
-        return cached_frames(clip.video, clip_id=clip.clip_id, seed=seed, parts=frames.parts, cache_dir=cache_dir)
-    return six_frames(clip.video, clip_id=clip.clip_id, seed=seed, parts=frames.parts)
+        return cached_frames(clip.video, cache_dir=cache_dir, **drawn)
+    return six_frames(clip.video, **drawn)
 
 
 def clip_view(
@@ -96,7 +95,7 @@ def clip_faces(
         images = [_square(crop, size or len(crop)) for crop in crops if crop is not None]
         return FaceCrops(images, [int(crop is not None) for crop in crops], none, none, sampled.problem)
     if faces.cache and cache_dir is not None and clip.video is not None:
-        key = f"{_content(clip.video)}\0{seed}\0{frames.parts}\0{clip.clip_id}"
+        key = draw_key(clip.video, clip_id=clip.clip_id, seed=seed, parts=frames.parts, draw=frames.draw)
         return cached_faces(draw, faces, size, cache_dir, key)
     return find_faces(draw(), faces, size)
 
@@ -152,12 +151,3 @@ def _resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
         return image
     shrinks = width * height < image.shape[0] * image.shape[1]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-
-
-def _content(path: str | os.PathLike) -> str:
-    """Hash of the file. Raises MediaError."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()
-    except OSError as error:
-        raise MediaError(f"{Path(path).name} cannot be read ({error.strerror}); check the path.") from error

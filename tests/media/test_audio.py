@@ -2,7 +2,8 @@ import av
 import numpy as np
 import pytest
 
-from emolab.media.audio import read_audio
+from emolab.media import audio
+from emolab.media.audio import read_audio, read_clips
 from emolab.media.errors import MediaError
 from emolab.media.write import write_video
 
@@ -74,3 +75,99 @@ def test_undecodable_sound_is_one_sentence(tmp_path):
     path.write_bytes(content)
     with pytest.raises(MediaError, match="a.mp4: nothing of its sound track"):
         read_audio(path)
+
+
+def spread(samples, count, size):
+    starts = [number * (len(samples) - size) // (count - 1) for number in range(count)]
+    return np.stack([samples[start : start + size] for start in starts])
+
+
+def changing(rate, seconds):
+    """Tones that wander and swell: no two seconds are alike, and there is no noise for a codec to make up."""
+    time = np.arange(int(rate * seconds)) / rate
+    return (0.3 * np.sin(2 * np.pi * (200 + time) * time) * (0.6 + 0.4 * np.sin(time / 3))).astype(np.float32)
+
+
+def write_sound(path, codec, rate, samples):
+    """A file of sound alone, [channels, samples]."""
+    layout = "mono" if len(samples) == 1 else "stereo"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+        frame.sample_rate, frame.pts = rate, 0
+        for part in av.AudioResampler(format=stream.format.name, layout=layout, rate=rate).resample(frame):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+
+
+def test_pieces_of_a_short_track_overlap(tmp_path):
+    write_video(tmp_path / "a.mp4", FRAMES, 10, changing(16000, 3.0))
+    whole, heard = read_audio(tmp_path / "a.mp4"), read_clips(tmp_path / "a.mp4")
+    assert heard.samples.shape == (8, 32000) and heard.samples.dtype == np.float32
+    assert np.array_equal(heard.samples, spread(whole, 8, 32000))
+    assert heard.duration == len(whole) / 16000
+    assert np.array_equal(read_clips(tmp_path / "a.mp4", count=1).samples, whole[None, :32000])
+
+
+def test_a_track_shorter_than_a_piece_is_filled_up(tmp_path):
+    write_video(tmp_path / "a.mp4", FRAMES, 10, changing(16000, 0.7))
+    whole, heard = read_audio(tmp_path / "a.mp4"), read_clips(tmp_path / "a.mp4", seconds=1.5, rate=16000)
+    assert heard.samples.shape == (8, 24000) and heard.duration == pytest.approx(0.7, abs=0.13)
+    assert np.array_equal(heard.samples, np.tile(np.pad(whole, (0, 24000 - len(whole))), (8, 1)))
+
+
+def test_no_sound_track_gives_no_pieces(tmp_path):
+    write_video(tmp_path / "a.mp4", FRAMES, 10)
+    heard = read_clips(tmp_path / "a.mp4")
+    assert heard.samples.shape == (0, 32000) and heard.duration == 0.0
+
+
+@pytest.mark.parametrize("stored", [16000, 22050, 44100, 48000])
+def test_pieces_of_minutes_are_those_of_a_full_decode(tmp_path, stored, monkeypatch):
+    """AAC in mp4. Decoding is exact from the second packet on, so only rounding in the resampler may differ: 1e-4
+    where the codec itself makes up some noise, which happens at the start of the lowest tones."""
+    path = tmp_path / "long.mp4"
+    write_video(path, [np.zeros((16, 16, 3), np.uint8)] * 100, 1, changing(stored, 100), rate=stored)
+    whole = read_audio(path)
+    monkeypatch.setattr(audio, "read_audio", lambda *_: pytest.fail("decoded whole"))
+    heard = read_clips(path)
+    assert heard.duration == len(whole) / 16000
+    difference = np.abs(heard.samples - spread(whole, 8, 32000)).max(1)
+    assert difference[0] < 1e-3 and difference[1:].max() < 1e-4
+
+
+def test_pieces_of_a_long_stereo_wav(tmp_path):
+    left = changing(44100, 100)
+    write_sound(tmp_path / "a.wav", "pcm_s16le", 44100, np.stack([left, 0.5 * left[::-1]]))
+    heard, whole = read_clips(tmp_path / "a.wav", count=5, seconds=1.0), read_audio(tmp_path / "a.wav")
+    assert heard.duration == len(whole) / 16000
+    assert np.abs(heard.samples - spread(whole, 5, 16000)).max() < 1e-6
+
+
+@pytest.mark.parametrize("name, codec", [("a.mp3", "libmp3lame"), ("a.mkv", "flac")])
+def test_where_time_stamps_are_not_exact_the_whole_track_is_decoded(tmp_path, name, codec):
+    write_sound(tmp_path / name, codec, 44100, changing(44100, 70)[None])
+    heard, whole = read_clips(tmp_path / name), read_audio(tmp_path / name)
+    assert np.array_equal(heard.samples, spread(whole, 8, 32000)) and heard.duration == len(whole) / 16000
+
+
+def test_pieces_of_a_truncated_long_track_are_of_what_exists(tmp_path):
+    path = tmp_path / "a.wav"
+    write_sound(path, "pcm_s16le", 16000, changing(16000, 150)[None])
+    path.write_bytes(path.read_bytes()[: 80 * 32000])
+    heard, whole = read_clips(path), read_audio(path)
+    assert 79 < heard.duration == len(whole) / 16000 < 81
+    assert np.array_equal(heard.samples, spread(whole, 8, 32000))
+
+
+def test_undecodable_sound_of_pieces_is_one_sentence(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, [np.zeros((16, 16, 3), np.uint8)] * 70, 1, changing(16000, 70))
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    for position, size in places:
+        content[position : position + size] = b"\xff" * size
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="a.mp4: nothing of its sound track"):
+        read_clips(path)

@@ -1,9 +1,13 @@
+import hashlib
+
 import numpy as np
 import pytest
 
+from emolab.errors import InputError
 from emolab.media import sampling
 from emolab.media.errors import MediaError
 from emolab.media.sampling import cached_frames, draw_positions, six_frames
+from emolab.media.settings import FrameSettings, SoundSettings
 from emolab.media.write import write_video
 
 FRAMES = [np.full((32, 48, 3), 8 * n, np.uint8) for n in range(30)]
@@ -34,6 +38,20 @@ def test_the_draw_is_fixed_by_seed_and_clip():
     assert draw_positions(300, clip_id="a", seed=1) != draw_positions(300, clip_id="a", seed=2)
     # Pinned: changing the draw would silently change every published number.
     assert draw_positions(300, clip_id="sample_00000342", seed=0) == [3, 97, 117, 155, 203, 281]
+
+
+@pytest.mark.parametrize("n_frames", [1, 5, 8, 9, 100, 101, 250, 7919])
+def test_the_uniform_draw_is_that_of_video_llama(n_frames):
+    theirs = np.arange(0, n_frames, n_frames / 8).astype(int).tolist()
+    assert draw_positions(n_frames, 8, clip_id="a", seed=5, draw="uniform") == theirs
+
+
+def test_unknown_settings_are_one_sentence():
+    with pytest.raises(InputError, match="^frames.draw is 'even'; one of random, uniform.$"):
+        FrameSettings(draw="even")
+    for bad in ({"clips": 0}, {"seconds": 0.0}, {"rate": 0}, {"shortest": -1.0}):
+        with pytest.raises(InputError, match=f"^sound.{next(iter(bad))} is .*;"):
+            SoundSettings(**bad)
 
 
 @pytest.mark.parametrize("n_frames", range(1, 20))
@@ -94,3 +112,25 @@ def test_the_cache_follows_the_content_of_the_file(clip, tmp_path):
     assert not np.array_equal(before.images[0], after.images[0])
     with pytest.raises(MediaError, match="none.mp4 cannot be read"):
         cached_frames(tmp_path / "none.mp4", clip_id="clip", cache_dir=tmp_path / "cache")
+
+
+def test_the_uniform_draw_is_kept_apart_and_shared_by_all_seeds(clip, tmp_path):
+    def kept(**more):
+        positions = cached_frames(clip, cache_dir=tmp_path / "cache", **more).positions
+        return positions, len(list((tmp_path / "cache").iterdir()))
+
+    drawn, _ = kept(clip_id="clip")
+    assert kept(clip_id="clip", draw="uniform") == ([0, 5, 10, 15, 20, 25], 2) and drawn != [0, 5, 10, 15, 20, 25]
+    assert kept(clip_id="other", seed=1, draw="uniform")[1] == 2
+    assert kept(clip_id="clip", draw="uniform", parts=3) == ([0, 10, 20], 3)
+
+
+def test_keys_of_the_random_draw_stay(tmp_path):
+    """Pinned: another key would make every cache that users have useless."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"content")
+    content = hashlib.blake2b(b"content").hexdigest()
+    key = sampling.draw_key(path, clip_id="a", seed=3, parts=6, draw="random")
+    assert key == f"{content}\0003\0006\0a"
+    path.write_bytes(b"changed")
+    assert content not in sampling.draw_key(path, clip_id="a", seed=3, parts=6, draw="random")

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -53,6 +54,19 @@ def test_frame_is_the_six_frames_as_decoded(clip):
     seen, drawn = view(clip, "frame", seed=3), six_frames(clip.video, clip_id=clip.clip_id, seed=3)
     assert len(seen.images) == 6 and (seen.faces, seen.native, seen.problem) == (None, None, None)
     assert all(np.array_equal(a, b) for a, b in zip(seen.images, drawn.images, strict=True))
+
+
+def test_the_uniform_draw_is_passed_on(clip, tmp_path):
+    uniform = FrameSettings(parts=4, draw="uniform")
+    drawn = six_frames(clip.video, clip_id=clip.clip_id, parts=4, draw="uniform")
+    assert drawn.positions[0] == 0
+    for frames in (uniform, replace(uniform, cache=True)):
+        seen = clip_view(clip, "frame", frames, FACES, cache_dir=tmp_path)
+        assert all(np.array_equal(a, b) for a, b in zip(seen.images, drawn.images, strict=True))
+    pytest.importorskip("mediapipe")
+    at_starts = clip_faces(clip, uniform, FACES, seed=1, cache_dir=tmp_path)
+    assert clip_faces(clip, uniform, FACES, cache_dir=tmp_path).native == at_starts.native
+    assert clip_faces(clip, replace(uniform, draw="random"), FACES, cache_dir=tmp_path).native != at_starts.native
 
 
 def test_the_view_frame_never_loads_the_finder(clip):
