@@ -1,0 +1,34 @@
+"""Table 3 of the report: AffectGPT after SFT on 66 test clips, beside the paper's numbers; and what is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+from emolab.affectgpt.settings import MODALITIES
+from emolab.scoring.clips import LabelSets
+from emolab.scoring.runs import Runs, runs_row
+from emolab.scoring.settings import ScoringSettings
+
+MEASURES = ("avg", "accuracy", "recall")
+PAPER_TABLE_3 = {"AffectGPT-sft": (0.7429, 0.6775, 0.8083)}  # 66 real MER2024 clips
+SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(MODALITIES, size)]  # each, each pair, all
+
+
+def table3(
+    truth: LabelSets, systems: Mapping[str, Runs], settings: ScoringSettings, seed: int = 0, **options
+) -> list[dict]:
+    """A row a system: the columns of `runs_row`, and paper_avg, paper_accuracy, paper_recall (other clips, weights and
+    judge of synonyms; None where the paper has no such row)."""
+    rows = []
+    for name, runs in systems.items():
+        paper = PAPER_TABLE_3.get(name, (None, None, None))
+        columns = dict(zip(("paper_avg", "paper_accuracy", "paper_recall"), paper, strict=True))
+        rows.append({**runs_row(name, truth, runs, settings, seed, **options), **columns})
+    return rows
+
+
+def paper_rows() -> list[dict]:
+    """The paper's Table 3 as it stands."""
+    named = PAPER_TABLE_3.items()
+    return [{"name": f"paper: {name}", "n": 66, **dict(zip(MEASURES, values, strict=True))} for name, values in named]

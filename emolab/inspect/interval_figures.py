@@ -1,0 +1,34 @@
+"""Scores with their intervals, one line a system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from emolab.inspect.style import plain
+
+_MARKS = {"avg": "o", "accuracy": "^", "recall": "s"}
+
+
+def interval_dots(rows: Sequence[Mapping], corpus: str = "", title: str = "") -> Figure:
+    """Avg (full, with its interval), accuracy and recall (hollow) of each row of `runs_row`, top to bottom."""
+    figure, axis = plt.subplots(figsize=(7.2, 1.3 + 0.36 * max(len(rows), 1)), layout="constrained")
+    for y, row in enumerate(rows):
+        low, high = row["interval"].get("avg", [row["avg"]] * 2)
+        axis.plot([100 * low, 100 * high], [y, y], color="0.35", linewidth=1.2, zorder=1)
+        for measure, mark in _MARKS.items():
+            fill = "0.15" if measure == "avg" else "white"
+            axis.plot(
+                100 * row[measure], y, mark, color="0.15", markerfacecolor=fill, label=measure if y == 0 else None
+            )
+    axis.set_yticks(range(len(rows)), [f"{plain(row['name'], 48)} (n = {row['n']})" for row in rows], fontsize=8)
+    axis.invert_yaxis()
+    axis.set(xlabel="score (%), 95 % interval of Avg over clips")
+    axis.grid(axis="x", color="0.9")
+    axis.set_axisbelow(True)
+    if rows:
+        axis.legend(fontsize=8)
+    axis.set_title(", ".join(filter(None, [plain(title), plain(corpus)])), fontsize=11)
+    return figure
