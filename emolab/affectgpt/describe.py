@@ -11,14 +11,16 @@ import torch
 from tqdm import tqdm
 
 from emolab.affectgpt.features import FeatureStore
-from emolab.affectgpt.parts import folder_of, load_model, load_processor
+from emolab.affectgpt.parts import folder_of, load_model, load_processor, part_identity
 from emolab.affectgpt.prompts import END, IMAGE_ID, TRIMODAL_ID
 from emolab.affectgpt.samples import Collator, Given, given_of
 from emolab.affectgpt.settings import MODALITIES, AffectSettings
 from emolab.corpora.clip import Clip
 from emolab.engine.rows import RowFile
-from emolab.engine.weights import fingerprint
 from emolab.errors import EmolabError, RunError
+
+# The release's sampling; a language model's own generation_config may say otherwise (Qwen's does)
+PLAIN = {"repetition_penalty": 1.0, "top_k": 50}
 
 
 class Describer:
@@ -30,21 +32,21 @@ class Describer:
             raise RunError("AffectGPT's Q-Formers are untrained, so it can describe nothing; train them first.")
         self.settings, self.seed = settings, seed
         self.folders = {name: folder_of(getattr(settings, name), name) for name in ("qformers", "language")}
-        self.identity = "+".join(f"{path.name}@{fingerprint(path)}" for path in self.folders.values())
+        self.identity = "+".join(part_identity(getattr(settings, name), path) for name, path in self.folders.items())
         self._model = self._collator = self._tokenizer = None
 
     @property
     def generation(self) -> dict:
         """The settings that shape an answer."""
         names = ("max_new_tokens", "temperature", "top_p") if self.settings.temperature else ("max_new_tokens",)
-        return {**{name: getattr(self.settings, name) for name in names}, "seed": self.seed}
+        return {**{name: getattr(self.settings, name) for name in names}, **PLAIN, "seed": self.seed}
 
     def describe(self, given: Sequence[Given]) -> list[str]:
         """One description each, `###` and what follows it cut off; the same batch gives the same texts."""
         self._load()
         device = next(self._model.parameters()).device
         batch = {name: tensor.to(device) for name, tensor in self._collator.batch(given).items()}
-        how = {"max_new_tokens": self.settings.max_new_tokens, "do_sample": self.settings.temperature > 0}
+        how = {"max_new_tokens": self.settings.max_new_tokens, "do_sample": self.settings.temperature > 0, **PLAIN}
         if how["do_sample"]:
             how |= {"temperature": self.settings.temperature, "top_p": self.settings.top_p}
             torch.manual_seed(self.seed)

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from emolab.affectgpt.encoders import FrozenEncoders
 from emolab.affectgpt.features import FeatureStore
-from emolab.affectgpt.inputs import InputMaker, Inputs
+from emolab.affectgpt.inputs import InputMaker, Inputs, is_still
 from emolab.affectgpt.parts import encoder_identity, load_encoders, load_processor
 from emolab.affectgpt.processing import AffectGPTProcessor
 from emolab.affectgpt.settings import AffectSettings
+from emolab.corpora.clip import Clip
 from emolab.media.settings import FaceSettings
 
 
 class ClipEncoder:
-    """The frozen encoders and their processor, as `FeatureStore.compute` takes them; `identity` names their weights."""
+    """The frozen encoders with their processor, as `FeatureStore.compute` takes them; `identity` names their weights.
+    `load` is called when the first clip is encoded: where everything is in the cache, never."""
 
-    def __init__(self, encoders: FrozenEncoders, processor: AffectGPTProcessor, identity: str) -> None:
-        self._encoders, self._processor, self.identity = encoders, processor, identity
+    def __init__(self, load: Callable[[], tuple[FrozenEncoders, AffectGPTProcessor]], identity: str) -> None:
+        self._load, self.identity = load, identity
+        self._parts: tuple[FrozenEncoders, AffectGPTProcessor] | None = None
 
     @classmethod
     def of(cls, settings: AffectSettings) -> ClipEncoder:
-        """The encoders that a profile names, loaded."""
-        return cls(load_encoders(settings), load_processor(settings), encoder_identity(settings))
+        """The encoders that a profile names."""
+        return cls(lambda: (load_encoders(settings), load_processor(settings)), encoder_identity(settings))
+
+    def unload(self) -> None:
+        """Free the memory; the next clip loads the encoders again."""
+        self._parts = None
+        torch.cuda.empty_cache()
 
     def encode(self, inputs: Sequence[Inputs]) -> list[tuple[torch.Tensor | None, torch.Tensor | None]]:
         """(video [frames, tokens, width], audio [clips, width]) of each; None where there is no such input."""
-        frames = [None if each.frames is None else self._processor.pixels(each.frames) for each in inputs]
-        sounds = [None if each.sound is None else self._processor.sound(each.sound) for each in inputs]
-        video = _by_shape(frames, self._encoders.encode_video)
-        audio = _by_shape(sounds, self._encoders.encode_audio)
+        self._parts = self._parts or self._load()
+        encoders, processor = self._parts
+        frames = [None if each.frames is None else processor.pixels(each.frames) for each in inputs]
+        sounds = [None if each.sound is None else processor.sound(each.sound) for each in inputs]
+        video = _by_shape(frames, encoders.encode_video)
+        audio = _by_shape(sounds, encoders.encode_audio)
         return list(zip(video, audio, strict=True))
 
 
@@ -45,6 +55,26 @@ def feature_store(
     make = InputMaker(settings.frames, faces, settings.view, settings.sound, seed, folder / "faces")
     dtype = "float32" if "torch.float32" in identity else "float16"
     return FeatureStore(folder, identity, make, dtype)
+
+
+def count_features(clips: Sequence[Clip], store: FeatureStore, failed: Mapping[str, str]) -> tuple[dict[str, int], str]:
+    """What became of the clips (`failed`: those without features, see `FeatureStore.compute`), and shape and size of
+    what is kept."""
+    counts = dict.fromkeys(("with features", "without any (an error)", "not seen", "not heard", "with a problem"), 0)
+    shapes, size = "none", 0
+    for clip in clips:
+        if clip.clip_id in failed:
+            counts["without any (an error)"] += 1
+            continue
+        features = store.load(clip)
+        counts["with features"] += 1
+        counts["not seen"] += features.video is None
+        counts["not heard"] += features.audio is None and not is_still(clip)
+        counts["with a problem"] += bool(features.problems)
+        size += store.path(clip).stat().st_size
+        if features.video is not None and features.audio is not None:
+            shapes = f"video {list(features.video.shape)}, audio {list(features.audio.shape)}"
+    return counts, f"features of a clip: {shapes}; {size / 1e6:.0f} MB in all"
 
 
 def _by_shape(given: Sequence[torch.Tensor | None], encode: Callable) -> list[torch.Tensor | None]:

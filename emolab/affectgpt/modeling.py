@@ -178,7 +178,7 @@ def check_trained(model: AffectGPT, counts: dict[str, int]) -> None:
     wanted = {id(weight) for part in parts for weight in part.parameters()}
     wanted |= {id(weight) for name, weight in model.language_model.named_parameters() if ".lora_" in name}
     trained = {id(weight): name for name, weight in model.named_parameters() if weight.requires_grad}
-    numbers = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    numbers = sum(weight.numel() for weight in model.parameters() if id(weight) in wanted)
     if trained.keys() != wanted or sum(counts.values()) != numbers:
         stray = sorted(name for key, name in trained.items() if key not in wanted)
         raise InputError(

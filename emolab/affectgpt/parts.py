@@ -30,11 +30,11 @@ from transformers import (
 from emolab.affectgpt.configuration import AffectGPTConfig, qformer_config
 from emolab.affectgpt.encoders import FrozenEncoders, build_audio, build_vision
 from emolab.affectgpt.modeling import AffectGPT, is_trained
-from emolab.affectgpt.processing import AffectGPTProcessor, sound_processor
+from emolab.affectgpt.processing import RATE, AffectGPTProcessor, sound_processor
 from emolab.affectgpt.settings import AffectSettings
 from emolab.engine.chat import pick_device, pick_dtype
 from emolab.engine.settings import ModelSettings
-from emolab.engine.weights import fingerprint, resolve
+from emolab.engine.weights import fingerprint, identity, resolve
 from emolab.errors import InputError
 
 WEIGHTS = "model.safetensors"
@@ -56,6 +56,11 @@ def folder_of(path: str, what: str) -> Path:
     return resolve(ModelSettings(path=path))
 
 
+def part_identity(path: str, folder: Path) -> str:
+    """What rows and cards call a part: its name as the profile gives it, and its fingerprint."""
+    return identity(ModelSettings(path=path), folder)
+
+
 def load_config(settings: AffectSettings, lora: bool = False, language: bool = True) -> AffectGPTConfig:
     """The configuration of the parts that a profile names: shapes of the Q-Formers from their folder, or Video-LLaMA's
     where they start untrained. Without `language` it is enough for the encoders."""
@@ -67,9 +72,13 @@ def load_config(settings: AffectSettings, lora: bool = False, language: bool = T
         about["text_config"] = AutoConfig.from_pretrained(folder_of(settings.language, "language"))
     if settings.qformers is not None:
         known = AffectGPTConfig.from_pretrained(folder_of(settings.qformers, "qformers"))
+        if settings.prefusion and not known.prefusion:
+            raise InputError(
+                f"affectgpt.prefusion: {settings.qformers} was trained without it; set affectgpt.qformers null."
+            )
         about |= {name: getattr(known, name) for name in _BETWEEN}
         about["lora"] = known.lora or about["lora"]
-        return AffectGPTConfig(**about)
+        return _fitting(AffectGPTConfig(**about), settings)
     if settings.image_qformer:
         blip = AutoConfig.from_pretrained(folder_of(settings.image_qformer, "image_qformer"))
         about |= {"image_qformer_config": blip.qformer_config, "image_queries": blip.num_query_tokens}
@@ -82,8 +91,24 @@ def load_config(settings: AffectSettings, lora: bool = False, language: bool = T
     return config
 
 
+def _fitting(config: AffectGPTConfig, settings: AffectSettings) -> AffectGPTConfig:
+    """Raise InputError where more is asked of a clip than the trained parts have positions for."""
+    for name, asked, known in (
+        ("frames.parts", settings.frames.parts, config.max_frames),
+        ("sound.clips", settings.sound.clips, config.audio_clips),
+    ):
+        if asked > known:
+            raise InputError(
+                f"affectgpt.{name} is {asked}, but {settings.qformers} has positions for {known}; lower it."
+            )
+    return config
+
+
 def load_processor(settings: AffectSettings) -> AffectGPTProcessor:
-    """Image processor, feature extractor and tokenizer of the parts that a profile names."""
+    """Image processor, feature extractor and tokenizer of the parts that a profile names. Raises InputError for another
+    rate of sound than the encoders'."""
+    if settings.sound.rate != RATE:
+        raise InputError(f"affectgpt.sound.rate is {settings.sound.rate}; the audio encoders take {RATE}.")
     image = AutoImageProcessor.from_pretrained(folder_of(settings.vision, "vision"))
     sound = sound_processor(folder_of(settings.audio, "audio"))
     return AffectGPTProcessor(image, sound, AutoTokenizer.from_pretrained(folder_of(settings.language, "language")))

@@ -72,6 +72,8 @@ class Collator:
         """Why a sample cannot be learnt from; None where it can."""
         if not given.has():
             return "nothing of it is shown"
+        if given.video is None and given.audio is None and not self._config.lora:
+            return "neither picture nor sound is shown, and nothing else passes what is trained"
         length = self.length(given, answer)
         return f"{length} tokens are more than max_length {self._max}" if self._max and length > self._max else None
 

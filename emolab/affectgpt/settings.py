@@ -24,7 +24,7 @@ class AffectSettings:
     language: str = "shipped:llama"
     qformers: str | None = "shipped:affectgpt"
     image_qformer: str | None = None
-    prefusion: bool = False  # the 2025 model's <Multi> token, only where the Q-Formers start untrained
+    prefusion: bool = False  # the 2025 model's <Multi> token; trained parts have it or not
     view: str = "frame"  # frame | face (the 2025 model)
     frames: FrameSettings = field(default_factory=lambda: FrameSettings(parts=8, draw="uniform"))
     sound: SoundSettings = field(default_factory=SoundSettings)
@@ -43,10 +43,6 @@ class AffectSettings:
         if min(self.batch_size, self.max_new_tokens) < 1 or self.temperature < 0 or not 0 < self.top_p <= 1:
             raise InputError(
                 "affectgpt: batch_size and max_new_tokens start at 1, temperature at 0, top_p lies in (0, 1]."
-            )
-        if self.prefusion and self.qformers is not None:
-            raise InputError(
-                "affectgpt.prefusion adds parts that affectgpt.qformers does not have; set qformers to null."
             )
 
 
@@ -91,3 +87,7 @@ class AffectSftSettings:
             raise InputError("affectgpt_sft: learning_rate, last_rate and warmup_rate are above 0.")
         if not self.modalities or not set(self.modalities) <= set(MODALITIES):
             raise InputError(f"affectgpt_sft.modalities holds some of {', '.join(MODALITIES)}.")
+        if set(self.modalities) == {"text"} and not self.lora:
+            raise InputError(
+                "affectgpt_sft.modalities is text alone, which no Q-Former reads; set affectgpt_sft.lora true."
+            )

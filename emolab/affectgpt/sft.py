@@ -18,7 +18,14 @@ from safetensors import SafetensorError, safe_open
 
 from emolab.affectgpt.configuration import AffectGPTConfig
 from emolab.affectgpt.inputs import InputMaker
-from emolab.affectgpt.parts import WEIGHTS, folder_of, image_qformer_tensors, read_trained, save_trained
+from emolab.affectgpt.parts import (
+    WEIGHTS,
+    folder_of,
+    image_qformer_tensors,
+    part_identity,
+    read_trained,
+    save_trained,
+)
 from emolab.affectgpt.samples import LEFT_OUT
 from emolab.affectgpt.settings import AffectSettings, AffectSftSettings
 from emolab.corpora.clip import Clip
@@ -35,7 +42,6 @@ from emolab.engine.training import (
     last_checkpoint,
     timeless,
 )
-from emolab.engine.weights import fingerprint
 from emolab.errors import InputError
 from emolab.media.settings import FaceSettings
 
@@ -43,21 +49,27 @@ RECORD = "emolab.json"  # what trained parts say of themselves
 MINIGPT4 = "MiniGPT-4"  # corpus of its images, as Table 1 calls it
 MEMORY = "lower affectgpt_sft.batch_size and raise affectgpt_sft.accumulation, or take a smaller affectgpt.language."
 # settings that say how the work is done, not what comes out
-_ASIDE = {"seeds", "cache", "gpus", "save_steps", "workers"}
+_ASIDE = {"seeds", "cache", "save_steps", "workers"}
 _MODEL = {"device", "batch_size", "max_new_tokens", "temperature", "top_p"}
 CARD = """\
 # AffectGPT, trained parts
 
-Made by emolab's notebook 04 (section 2.2 of the MER2024-OV report): SFT of the Q-Formers with their queries, positions
-and projections; encoders and language model stay as they were and are not in this folder.
+Made by emolab's notebook 04 (section 2.2 of the MER2024-OV report): {learnt}
 
 - **Parts**: vision {vision}, audio {audio}, language model {language}; started from {qformers}
 - **Data**: {rows} samples ({sources}), sha256 {data}, {left_out} more left out; all are listed in `{record}`
 - **Training**: {steps} steps, {epochs} epochs, batch {batch}, seed {seed}; loss {first:.3f} → {last:.3f}
   (`training_log.jsonl`); learning rate {warmup_rate:g} → {learning_rate:g} in {warmup_steps} steps → {last_rate:g}
 
-`emolab run 04 --set affectgpt.qformers=THIS_FOLDER --set "affectgpt_sft.seeds=[]"` uses it.
+`emolab run 04 --set affectgpt.qformers=THIS_FOLDER --set "affectgpt_sft.seeds=[]"` uses it, with the same profile or
+the same parts: {profile}
 """
+LEARNT = """\
+SFT of the Q-Formers with their queries, positions and projections (and pre-fusion where there is one); encoders and
+language model stay as they were and are not in this folder."""
+LEARNT_LORA = """\
+SFT of the Q-Formers with their queries, positions and projections, and of LoRA adapters of the language model; they are
+in this folder, encoders and language model are not."""
 
 
 def training_rows(clips: Iterable[Clip], images: Iterable[CaptionedImage] = ()) -> list[Clip]:
@@ -68,6 +80,21 @@ def training_rows(clips: Iterable[Clip], images: Iterable[CaptionedImage] = ()) 
         for each in images
     ]
     return [*chosen, *stills]
+
+
+def clips_to_test(labelled: Iterable[Clip], settings: AffectSettings, sft: AffectSftSettings) -> list[Clip]:
+    """The labelled clips of the test split. Raises InputError where there is none, or no trained model to test: now,
+    not after hours."""
+    found = [clip for clip in labelled if clip.split == "test"]
+    if not found:
+        raise InputError(
+            'no labelled clip is of the test split, so nothing could be scored; give "split": "test" in clips.jsonl.'
+        )
+    if settings.qformers is None and not sft.seeds:
+        raise InputError(
+            "affectgpt.qformers is null and affectgpt_sft.seeds empty: nothing is trained, nor would be; set one."
+        )
+    return found
 
 
 def write_training_file(rows: Sequence[Clip], path: Path) -> dict[str, int]:
@@ -100,10 +127,15 @@ def train_qformers(
     its last whole checkpoint. `folder` also takes sft.yaml, train.log and, while it lasts, work/. Raises RunError in
     one sentence where the training fails, InputError where a part cannot be had.
     """
+    if sft.draws > 1 and settings.frames.draw != "random":
+        raise InputError(
+            f"affectgpt_sft.draws is {sft.draws}, but uniform frames are the same in every draw; set it to 1, or "
+            "affectgpt.frames.draw=random."
+        )
     folder, trained = folder.absolute(), folder.absolute() / "qformers"
     parts = {name: folder_of(getattr(settings, name), name) for name in ("vision", "audio", "language")}
     record = {
-        "parts": {name: f"{path.name}@{fingerprint(path)}" for name, path in parts.items()},
+        "parts": {name: part_identity(getattr(settings, name), path) for name, path in parts.items()},
         "qformers": _start(settings),
         "data": hashlib.sha256(data.read_bytes()).hexdigest(),
         "inputs": _shown(data, settings, sft, faces),
@@ -158,11 +190,17 @@ def is_whole(folder: Path) -> bool:
 
 
 def trained_on(folder: Path) -> list[dict[str, str]]:
-    """corpus and clip_id of what trained parts have seen, by their record; none for those that have no record."""
+    """corpus and clip_id of what trained parts have seen, by their record; none for shipped or converted ones, which
+    have no record. Raises InputError for a record that cannot be read."""
     try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8")).get("trained_on", [])
-    except (OSError, ValueError):
+        return json.loads((folder / RECORD).read_text(encoding="utf-8"))["trained_on"]
+    except FileNotFoundError:
         return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / RECORD}: cannot be read ({type(error).__name__}), so nobody knows what was trained on; train "
+            "again."
+        ) from None
 
 
 def _command(gpus: int) -> list[str]:
@@ -183,7 +221,7 @@ def _shown(data: Path, settings: AffectSettings, sft: AffectSftSettings, faces: 
 
 def _start(settings: AffectSettings) -> str:
     if settings.qformers is not None:
-        return f"{settings.qformers}@{fingerprint(folder_of(settings.qformers, 'qformers'))}"
+        return part_identity(settings.qformers, folder_of(settings.qformers, "qformers"))
     return "untrained"
 
 
@@ -209,7 +247,8 @@ def _finish(
     unseen = {(row["corpus"], row["clip_id"]) for row in left_out}
     seen = [{"corpus": row.get("corpus") or "", "clip_id": row["clip_id"]} for row in read_rows(data)]
     seen = [row for row in seen if (row["corpus"], row["clip_id"]) not in unseen]
-    record = {**record, "steps": log[-1]["steps"], "trained_on": seen, "left_out": left_out}
+    before = trained_on(folder_of(settings.qformers, "qformers")) if settings.qformers is not None else []
+    record = {**record, "steps": log[-1]["steps"], "trained_on": [*before, *seen], "left_out": left_out}
     (partial / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (partial / "training_log.jsonl").write_text(timeless(log))
     sources = Counter(row["corpus"] or "clips" for row in seen)
@@ -218,7 +257,11 @@ def _finish(
         **record["parts"],
         **{key: record[key] for key in ("qformers", "data", "seed", "steps")},
         **{key: sft[key] for key in ("warmup_rate", "learning_rate", "warmup_steps", "last_rate", "epochs")},
-        batch=sft["batch_size"] * sft["accumulation"],
+        batch=sft["batch_size"] * sft["accumulation"] * sft["gpus"],
+        learnt=LEARNT_LORA if sft["lora"] else LEARNT,
+        profile=" ".join(
+            f"--set affectgpt.{name}={getattr(settings, name)}" for name in ("vision", "audio", "language")
+        ),
         rows=len(seen),
         left_out=len(left_out),
         sources=", ".join(f"{count} {source}" for source, count in sources.items()),

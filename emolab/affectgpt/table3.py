@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from emolab.affectgpt.settings import MODALITIES
+from emolab.scoring.baselines import constant_list, shuffled_truth
 from emolab.scoring.clips import LabelSets
 from emolab.scoring.runs import Runs, runs_row
 from emolab.scoring.settings import ScoringSettings
@@ -16,16 +17,26 @@ SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(MODALITIES, s
 
 
 def table3(
-    truth: LabelSets, systems: Mapping[str, Runs], settings: ScoringSettings, seed: int = 0, **options
+    truth: LabelSets,
+    systems: Mapping[str, Runs],
+    settings: ScoringSettings,
+    seed: int = 0,
+    *,
+    source: LabelSets,
+    **options,
 ) -> list[dict]:
     """A row a system: the columns of `runs_row`, and paper_avg, paper_accuracy, paper_recall (other clips, weights and
-    judge of synonyms; None where the paper has no such row)."""
+    judge of synonyms; None where the paper has no such row). Last what takes no model: the commonest labels of `source`
+    (the train split, whose habits SFT learns), and the truth of other clips."""
     rows = []
     for name, runs in systems.items():
         paper = PAPER_TABLE_3.get(name, (None, None, None))
         columns = dict(zip(("paper_avg", "paper_accuracy", "paper_recall"), paper, strict=True))
         rows.append({**runs_row(name, truth, runs, settings, seed, **options), **columns})
-    return rows
+    constant = [constant_list(truth, source=source)] if source else []
+    baselines = {"constant list (5 commonest of the train split)": constant}
+    baselines["shuffled truth"] = shuffled_truth(truth, seed=seed)
+    return rows + [runs_row(name, truth, each, settings, seed, **options) for name, each in baselines.items() if each]
 
 
 def paper_rows() -> list[dict]:

@@ -12,6 +12,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -150,6 +151,9 @@ def run(chosen: dict) -> None:
     model_settings = _typed(AffectSettings, chosen["affectgpt"])
     sft = _typed(AffectSftSettings, chosen["affectgpt_sft"])
     faces = _typed(FaceSettings, chosen["faces"])
+    if torch.cuda.is_available() and model_settings.device not in ("cpu", "mps"):
+        # each process of torchrun its own; which GPUs are seen was decided by who started this
+        model_settings = replace(model_settings, device=f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
     set_seed(chosen["seed"])
     clips = [
         Clip.from_row(row, f"{chosen['data']} line {n}") for n, row in enumerate(read_rows(Path(chosen["data"])), 1)
@@ -174,8 +178,8 @@ def run(chosen: dict) -> None:
         gradient_accumulation_steps=sft.accumulation,
         learning_rate=sft.learning_rate,
         weight_decay=sft.weight_decay,
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
-        fp16=on_gpu and not torch.cuda.is_bf16_supported(),
+        bf16=on_gpu and torch.cuda.is_bf16_supported(including_emulation=False),
+        fp16=on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False),
         use_cpu=not on_gpu,
         seed=chosen["seed"],
         data_seed=chosen["seed"],
@@ -186,7 +190,7 @@ def run(chosen: dict) -> None:
         save_total_limit=2,
         remove_unused_columns=False,
         dataloader_num_workers=sft.workers if sft.cache else 0,
-        dataloader_pin_memory=on_gpu,
+        dataloader_pin_memory=on_gpu and sft.cache,  # features just computed are on the GPU already
         ddp_find_unused_parameters=True if int(os.environ.get("WORLD_SIZE", "1")) > 1 else None,
         disable_tqdm=True,
         report_to="none",

@@ -208,7 +208,7 @@ def pick_dtype(device: str, wanted: str = "auto"):
     if wanted != "auto":
         return getattr(torch, wanted)
     if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.float16 if device == "mps" else torch.float32
 
 

@@ -77,13 +77,16 @@ def leaks(trained: Iterable[dict[str, str]], clips: Iterable[Clip]) -> list[str]
     return [clip.clip_id for clip in clips if clip.clip_id in known]
 
 
-def unseen(trained: Iterable[dict[str, str]], clips: Sequence[Clip], allowed: bool = False) -> list[Clip]:
-    """The clips that may be scored. Raises InputError where some were trained on, unless that is `allowed`: then those
-    are left out."""
+LEAVE_OUT = "set sft.descriptions true, which leaves them out of the scores, or take them out of the training file"
+
+
+def unseen(
+    trained: Iterable[dict[str, str]], clips: Sequence[Clip], allowed: bool = False, cure: str = LEAVE_OUT
+) -> list[Clip]:
+    """The clips that may be scored. Raises InputError (which ends with `cure`) where some were trained on, unless that
+    is `allowed`: then those are left out."""
     leaked = set(leaks(trained, clips))
     if leaked and not allowed:
-        raise InputError(
-            f"{len(leaked)} of {len(clips)} clips to be scored were trained on ({', '.join(sorted(leaked)[:3])}, …); "
-            "set sft.descriptions true, which leaves them out of the scores, or take them out of the training file."
-        )
+        some = ", ".join(sorted(leaked)[:3])
+        raise InputError(f"{len(leaked)} of {len(clips)} clips to be scored were trained on ({some}, …); {cure}.")
     return [clip for clip in clips if clip.clip_id not in leaked]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from emolab.affectgpt.settings import AffectSettings
 from emolab.corpora.ch_simsv2 import read_ch_simsv2
 from emolab.corpora.minigpt4 import read_minigpt4
 from emolab.engine.settings import ModelSettings
@@ -43,11 +44,12 @@ def examine(settings: Settings) -> list[Finding]:
     return [
         _python(),
         *_packages(packages),
-        _gpu(list(models.values())),
+        _gpu([*(model.device for model in models.values()), settings.affectgpt.device], backends),
         _memory(),
         _disk(outputs_folder(settings.outputs)),
         *(_weights(name, model) for name, model in models.items()),
         *(_stack(name, model) for name, model in models.items() if not model.path.startswith("shipped:")),
+        *_affectgpt(settings.affectgpt),
         _data(settings),
         *([_minigpt4(settings.corpus.minigpt4)] if settings.corpus.minigpt4 else []),
     ]
@@ -102,8 +104,8 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _gpu(models: list[ModelSettings]) -> Finding:
-    needed = any(model.device.startswith("cuda") or model.backend != "transformers" for model in models)
+def _gpu(devices: list[str], backends: set[str]) -> Finding:
+    needed = bool(backends) or any(device.startswith("cuda") for device in devices)
     try:
         query = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader"]
         found = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
@@ -136,8 +138,8 @@ def _size(what: str, there: float, needed: float, found: str, cure: str) -> Find
     return Finding(what, "ok" if enough else "missing", found, "" if enough else f"needs {needed:.0f} GB: {cure}")
 
 
-def _weights(label: str, model: ModelSettings) -> Finding:
-    what, cure = f"weights {label}", f"--set {label}.path=FOLDER of a checkpoint"
+def _weights(label: str, model: ModelSettings, setting: str | None = None) -> Finding:
+    what, cure = f"weights {label}", f"--set {setting or f'{label}.path'}=FOLDER of a checkpoint"
     try:
         folder = local_folder(model)
     except InputError as error:
@@ -151,6 +153,22 @@ def _weights(label: str, model: ModelSettings) -> Finding:
     return Finding(what, "missing" if problem else "ok", problem or f"{model.path} ({folder})", cure)
 
 
+def _affectgpt(parts: AffectSettings) -> list[Finding]:
+    """The parts of notebook 04's model; none where the profile names none at all."""
+    named = {name: getattr(parts, name) for name in ("vision", "audio", "language", "image_qformer", "qformers")}
+    if not any(named.values()):
+        return []
+    findings = []
+    for name, path in named.items():
+        label = f"affectgpt.{name}"
+        if path:
+            findings.append(_weights(label, ModelSettings(path=path), label))
+        elif path is not None:
+            cure = f"--set {label}=FOLDER (notebooks/profiles says where it comes from)"
+            findings.append(Finding(f"weights {label}", "missing", f"{label} names no model", cure))
+    return findings
+
+
 def _stack(label: str, model: ModelSettings) -> Finding:
     from emolab.engine.support import unsupported
 
@@ -162,7 +180,7 @@ def _stack(label: str, model: ModelSettings) -> Finding:
 def _broken(folder: Path) -> str:
     """Why the weights in a checkpoint folder cannot be loaded; empty when their headers can be read."""
     files = sorted(folder.glob("*.safetensors"))
-    if not files:
+    if not files and not list(folder.glob("pytorch_model*.bin")):
         return f"no *.safetensors in {folder}"
     try:
         from safetensors import SafetensorError, safe_open

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from emolab.affectgpt.settings import AffectSettings, AffectSftSettings
 from emolab.captions.settings import CaptionerSettings, FilterSettings, ImageSettings
 from emolab.corpora.settings import CorpusSettings
 from emolab.engine.settings import EngineSettings, ModelSettings
@@ -27,5 +28,7 @@ class Settings:
     sft: SftSettings = field(default_factory=SftSettings)
     faces: FaceSettings = field(default_factory=FaceSettings)
     ablation: AblationSettings = field(default_factory=AblationSettings)
+    affectgpt: AffectSettings = field(default_factory=AffectSettings)
+    affectgpt_sft: AffectSftSettings = field(default_factory=AffectSftSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
     outputs: str = "outputs"  # relative paths start at the project folder (the one that holds notebooks/)

@@ -19,6 +19,7 @@ from emolab.affectgpt.parts import (
     load_config,
     load_encoders,
     load_model,
+    load_processor,
     load_trained,
     read_trained,
     save_trained,
@@ -120,10 +121,24 @@ def test_settings_that_cannot_be():
         ({"view": "side"}, "affectgpt.view is 'side'"),
         ({"dtype": "int8"}, "affectgpt.dtype is 'int8'"),
         ({"top_p": 0.0}, "top_p lies in"),
-        ({"prefusion": True, "qformers": "x"}, "set qformers to null"),
     ):
         with pytest.raises(InputError, match=told):
             AffectSettings(**wrong)
+
+
+def test_more_than_the_trained_parts_have_is_refused_before_any_clip_is_encoded(parts, model, tmp_path):
+    save_trained(tmp_path, trained_tensors(model), model.config)
+    parts = replace(parts, qformers=str(tmp_path))
+    frames, sound = replace(parts.frames, parts=99), replace(parts.sound, clips=99)
+    for wrong, told in (
+        ({"prefusion": True}, "was trained without it; set affectgpt.qformers null"),
+        ({"frames": frames}, "affectgpt.frames.parts is 99, but .* has positions for"),
+        ({"sound": sound}, "affectgpt.sound.clips is 99, but .* has positions for"),
+    ):
+        with pytest.raises(InputError, match=told):
+            load_config(replace(parts, **wrong))
+    with pytest.raises(InputError, match="rate is 8000; the audio encoders take 16000"):
+        load_processor(replace(parts, sound=replace(parts.sound, rate=8000)))
 
 
 def test_a_converted_eva_has_both_epsilons(parts, tmp_path):

@@ -20,7 +20,15 @@ from emolab.affectgpt.features import CacheError, FeatureStore
 from emolab.affectgpt.parts import load_model, read_trained, trained_tensors
 from emolab.affectgpt.samples import Collator
 from emolab.affectgpt.settings import AffectSftSettings
-from emolab.affectgpt.sft import RECORD, is_whole, train_qformers, trained_on, training_rows, write_training_file
+from emolab.affectgpt.sft import (
+    RECORD,
+    clips_to_test,
+    is_whole,
+    train_qformers,
+    trained_on,
+    training_rows,
+    write_training_file,
+)
 from emolab.affectgpt.train import Batches, Clips, learning_rate, run
 from emolab.corpora.clip import Clip
 from emolab.corpora.minigpt4 import CaptionedImage
@@ -276,6 +284,33 @@ def test_two_processes_train_one_model(parts, data, store, tmp_path):
     assert end.keys() == read_trained(Path(parts.qformers)).keys()
 
 
+def test_what_cannot_be_tested_is_said_before_anything_is_trained(parts, clips):
+    labelled = [replace(clip, labels=("happy",), split="train") for clip in clips]
+    with pytest.raises(InputError, match="no labelled clip is of the test split"):
+        clips_to_test(labelled, parts, SFT)
+    test = [replace(labelled[0], split="test"), *labelled[1:]]
+    with pytest.raises(InputError, match="nothing is trained, nor would be"):
+        clips_to_test(test, replace(parts, qformers=None), replace(SFT, seeds=[]))
+    assert clips_to_test(test, replace(parts, qformers=None), SFT) == test[:1]
+
+
+def test_parts_that_were_trained_further_have_seen_both_data(trained, data, parts, store, clips, tmp_path):
+    more = tmp_path / "more.jsonl"
+    write_training_file([replace(clips[0], clip_id="another")], more)
+    first, _ = trained
+    again = train(more, replace(parts, qformers=str(first)), replace(SFT, epochs=1), tmp_path / "again", store.folder)
+    assert {row["clip_id"] for row in trained_on(again)} == {row["clip_id"] for row in trained_on(first)} | {"another"}
+    (again / RECORD).write_text("{broken")
+    with pytest.raises(InputError, match="nobody knows what was trained on"):
+        trained_on(again)
+
+
+def test_uniform_frames_have_one_draw(data, parts, store, tmp_path):
+    uniform = replace(parts, frames=replace(parts.frames, draw="uniform"))
+    with pytest.raises(InputError, match="draws is 3, but uniform frames are the same in every draw"):
+        train(data, uniform, replace(SFT, draws=3), tmp_path, store.folder)
+
+
 def test_settings_that_cannot_be():
     for wrong, told in (
         ({"seeds": [1, 1]}, "holds a seed twice"),
@@ -284,6 +319,7 @@ def test_settings_that_cannot_be():
         ({"last_rate": 0.0}, "above 0"),
         ({"modalities": []}, "some of audio, video, text"),
         ({"modalities": ["smell"]}, "some of audio, video, text"),
+        ({"modalities": ["text"]}, "which no Q-Former reads"),
     ):
         with pytest.raises(InputError, match=told):
             AffectSftSettings(**wrong)

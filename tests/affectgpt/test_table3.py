@@ -22,7 +22,10 @@ def test_the_papers_row():
 
 
 def test_ours_stand_beside_the_papers():
-    ours, start = table3(TRUTH, {"AffectGPT-sft": [GOOD, POOR], "start": [POOR]}, SETTINGS)
+    ours, start, constant, shuffled = table3(
+        TRUTH, {"AffectGPT-sft": [GOOD, POOR], "start": [POOR]}, SETTINGS, source=TRUTH
+    )
+    assert "train split" in constant["name"] and shuffled["seeds"] == 10 and constant["n"] == ours["n"]
     assert ours["name"] == "AffectGPT-sft" and ours["n"] == 3 and ours["seeds"] == 2
     told = {key: ours.pop(key) for key in ("paper_avg", "paper_accuracy", "paper_recall")}
     assert list(told.values()) == [0.7429, 0.6775, 0.8083]

@@ -133,7 +133,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     torch.manual_seed(0)
     encoders, model = FrozenEncoders(config).eval(), AffectGPT(config, with_encoders=False)
     trained, collator = sum(model.freeze().values()) / 1e6, Collator(asked, config)
-    encoder = ClipEncoder(encoders, asked, "random weights")
+    encoder = ClipEncoder(lambda: (encoders, asked), "random weights")
     make = InputMaker(ASKED.frames, FaceSettings(), ASKED.view, ASKED.sound)
     store = FeatureStore(folder / "features", encoder.identity, make)
     begin = now()
@@ -243,7 +243,7 @@ def sweep(options: argparse.Namespace, folder: Path) -> None:
     model.freeze()
     print(f"\n{'tiny shapes on the CPU' if options.tiny else torch.cuda.get_device_name()}, vision {options.vision}")
     print(f"encoders, once a clip, without decoding: {rate:.1f} clips/s, {CLIPS / rate:.0f} s for {CLIPS} clips")
-    print(f"training from the cache: {QUESTION} + {TARGET} tokens, language model {millions(language):,.1f} M weights")
+    print(f"features in memory: {QUESTION} + {TARGET} tokens, language model {millions(language):,.1f} M weights")
     print(f"\n{'batch':>5} {'GiB':>6} {'ms/step':>8} {'samples/s':>10} {'hours':>6} {'/ limit':>8} {'of peak':>8}")
     for count in options.batches:
         try:

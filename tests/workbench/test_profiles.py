@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from emolab.affectgpt.settings import AffectSettings
 from emolab.captions.settings import ImageSettings
 from emolab.engine.settings import ModelSettings
 from emolab.errors import InputError
@@ -37,9 +38,16 @@ def test_these_are_all_shipped_profiles():
 def test_demo_is_the_defaults():
     demo = load_profile("demo")
     plain = Settings(profile="demo", about=demo.about, internvl=ModelSettings(batch_size=64, max_new_tokens=96))
-    quick = replace(plain, sft=demo.sft, ablation=demo.ablation)  # training is set for a model of 5 million parameters
+    trainings = {"sft": demo.sft, "affectgpt_sft": demo.affectgpt_sft}  # set for models of a few million parameters
+    quick = replace(plain, ablation=demo.ablation, affectgpt=demo.affectgpt, **trainings)
     assert demo == replace(quick, images=ImageSettings(frames_per_clip=2, limit=300))
-    assert demo.sft.seeds == SftSettings().seeds and demo.ablation.views == AblationSettings().views
+    parts = ("vision", "audio", "language", "qformers", "frames", "sound", "view")
+    assert all(getattr(demo.affectgpt, part) == getattr(AffectSettings(), part) for part in parts)
+    assert (
+        demo.affectgpt_sft.epochs == 100
+        and demo.sft.seeds == SftSettings().seeds
+        and demo.ablation.views == AblationSettings().views
+    )
 
 
 def test_profiles_name_the_models_of_the_house_plan():
