@@ -52,8 +52,8 @@ class AffectSftSettings:
     has them; one training for each of `seeds`, none without.
 
     The published schedule: learning rate from `warmup_rate` to `learning_rate` in `warmup_steps`, then along a cosine
-    to `last_rate`. The effective batch is gpus × batch_size × accumulation. `lora` also trains adapters of the language
-    model (the 2025 model: rank 16, alpha 32, dropout 0.05).
+    to `last_rate`. The effective batch is processes × batch_size × accumulation. `lora` also trains adapters of the
+    language model (the 2025 model: rank 16, alpha 32, dropout 0.05).
     """
 
     seeds: list[int] = field(default_factory=lambda: [42])
@@ -70,17 +70,17 @@ class AffectSftSettings:
     draws: int = 1  # draws of frames a clip, each a sample of its own, where affectgpt.frames.draw is random
     cache: bool = True  # features before the Q-Formers once a clip; false computes them in every step
     lora: bool = False
-    gpus: int = 1  # more: torchrun
+    processes: int = 1  # more: torchrun, one process a GPU; on a CPU they share the cores
     save_steps: int = 500
     workers: int = 0  # processes that read features
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds):
             raise InputError("affectgpt_sft.seeds holds a seed twice.")
-        counts = (self.epochs, self.batch_size, self.accumulation, self.gpus, self.save_steps, self.draws)
+        counts = (self.epochs, self.batch_size, self.accumulation, self.processes, self.save_steps, self.draws)
         if min(counts) < 1 or self.max_length < 64:
             raise InputError(
-                "affectgpt_sft: epochs, batch_size, accumulation, gpus, save_steps and draws start at 1, "
+                "affectgpt_sft: epochs, batch_size, accumulation, processes, save_steps and draws start at 1, "
                 "max_length at 64."
             )
         if min(self.learning_rate, self.last_rate, self.warmup_rate) <= 0:

@@ -30,6 +30,7 @@ from emolab.affectgpt.samples import LEFT_OUT
 from emolab.affectgpt.settings import AffectSettings, AffectSftSettings
 from emolab.corpora.clip import Clip
 from emolab.corpora.minigpt4 import CaptionedImage
+from emolab.engine.chat import pick_device
 from emolab.engine.rows import read_rows, write_rows
 from emolab.engine.training import (
     Training,
@@ -146,7 +147,7 @@ def train_qformers(
     }
     training = Training(
         folder=folder,
-        command=_command(sft.gpus),
+        command=_command(sft.processes),
         marker="emolab.affectgpt.train",
         title=f"AffectGPT SFT, seed {seed}",
         who="AffectGPT",
@@ -173,8 +174,7 @@ def train_qformers(
             **({"resume_from_checkpoint": str(begun)} if begun else {}),
         }
         (folder / "sft.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
-        environment = gpu_environment(settings.device, sft.gpus, "affectgpt_sft.gpus")
-        log = follow(training, begun, {**environment, "TOKENIZERS_PARALLELISM": "false"}, watch, progress)
+        log = follow(training, begun, _environment(settings, sft), watch, progress)
         _finish(training, trained, record, data, log, settings)
     return trained
 
@@ -203,8 +203,18 @@ def trained_on(folder: Path) -> list[dict[str, str]]:
         ) from None
 
 
-def _command(gpus: int) -> list[str]:
-    torchrun = ["torch.distributed.run", "--standalone", f"--nproc_per_node={gpus}", "-m"] if gpus > 1 else []
+def _environment(settings: AffectSettings, sft: AffectSftSettings) -> dict[str, str]:
+    """What the training inherits: its GPUs, or its share of the cores."""
+    if pick_device(settings.device) == "cpu":
+        cores = str(max(1, (os.cpu_count() or 1) // sft.processes))
+        environment = {"OMP_NUM_THREADS": cores, **os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    else:
+        environment = gpu_environment(settings.device, sft.processes, "affectgpt_sft.processes")
+    return {**environment, "TOKENIZERS_PARALLELISM": "false"}
+
+
+def _command(processes: int) -> list[str]:
+    torchrun = ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"] if processes > 1 else []
     return [sys.executable, "-m", *torchrun, "emolab.affectgpt.train", "sft.yaml"]
 
 
@@ -257,7 +267,7 @@ def _finish(
         **record["parts"],
         **{key: record[key] for key in ("qformers", "data", "seed", "steps")},
         **{key: sft[key] for key in ("warmup_rate", "learning_rate", "warmup_steps", "last_rate", "epochs")},
-        batch=sft["batch_size"] * sft["accumulation"] * sft["gpus"],
+        batch=sft["batch_size"] * sft["accumulation"] * sft["processes"],
         learnt=LEARNT_LORA if sft["lora"] else LEARNT,
         profile=" ".join(
             f"--set affectgpt.{name}={getattr(settings, name)}" for name in ("vision", "audio", "language")

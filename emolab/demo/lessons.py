@@ -41,7 +41,7 @@ class Lesson:
     images: list[np.ndarray]
 
 
-def _loose(s: Scenario, words: tuple[str, ...], rng: np.random.Generator) -> tuple[list[str], str]:
+def loosen(s: Scenario, words: tuple[str, ...], rng: np.random.Generator) -> tuple[list[str], str]:
     """A generalist's labels and face (sometimes wrong). Mostly it names a basic emotion instead of the finer one, and
     often one too many: what zero-shot models do (section 4 of the paper), and what fine-tuning can mend."""
     families = [WORD_TO_FAMILY[word] for word in words]
@@ -64,7 +64,7 @@ def describe(pool: str, index: int) -> Lesson:
     s, rng = scenario(pool, index), stable_rng("describe", pool, index)
     stage = Stage(s)
     times = (np.arange(FRAMES) + rng.random(FRAMES)) / FRAMES
-    words, face = _loose(s, s.seen_words(), rng)
+    words, face = loosen(s, s.seen_words(), rng)
     return Lesson(zero_shot(s.transcript), Writer(s, rng).answer(words, face), [stage.frame(t) for t in times])
 
 
@@ -72,7 +72,7 @@ def caption(pool: str, index: int) -> Lesson:
     """One image: section 3.1.2's captioning question."""
     s, rng = scenario(pool, index), stable_rng("caption", pool, index)
     writer = Writer(s, rng)
-    words, face = _loose(s, writer.image_words(), rng)
+    words, face = loosen(s, writer.image_words(), rng)
     return Lesson(CAPTION, writer.caption(words, face), [Stage(s).frame(rng.uniform(0.2, 1))])
 
 
