@@ -264,8 +264,8 @@ def test_a_loss_that_is_no_number_ends_the_training(parts, data, store, tmp_path
 
 
 def test_two_processes_train_one_model(parts, data, store, tmp_path):
-    """torchrun with gloo: what several GPUs do, on the CPU. Each process takes half of every batch: as many steps as one
-    process with twice the batch."""
+    """torchrun with gloo: what several GPUs do, on the CPU. Each process takes half of every batch: as many steps as
+    one process with twice the batch."""
     plain = {"epochs": 2, "weight_decay": 0.0}
     two = train(data, parts, replace(SFT, batch_size=1, processes=2, **plain), tmp_path / "two", store.folder)
     one = train(data, parts, replace(SFT, batch_size=2, **plain), tmp_path / "one", store.folder)
