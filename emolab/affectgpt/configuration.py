@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from transformers import AutoConfig, Blip2QFormerConfig, PreTrainedConfig
 
 import emolab.affectgpt.imagebind  # noqa: F401  registers ImageBind's audio encoder with transformers' Auto classes
@@ -82,8 +84,10 @@ def qformer_config(
 
 
 def _config(given):
-    return AutoConfig.for_model(**given) if isinstance(given, dict) else given
+    # A copy: a configuration writes into those that it holds, and a living model whose attention implementation is
+    # taken away attends without its causal mask
+    return AutoConfig.for_model(**given) if isinstance(given, dict) else deepcopy(given)
 
 
 def _qformer(given):
-    return Blip2QFormerConfig(**given) if isinstance(given, dict) else given
+    return Blip2QFormerConfig(**given) if isinstance(given, dict) else deepcopy(given)

@@ -45,7 +45,9 @@ format of trained parts) between the frozen vision tower of `../internvl`, the f
   descriptions can mend. How much SFT adds is so by design, and says nothing about models of people.
 - **Training**: from scratch, seed 0, {steps} steps ({phases}), {minutes:.0f} minutes on two shared CPU cores
   (`training_log.jsonl` holds the curve). In the first phase the Q-Formers learn to tell signs apart by heads that are
-  dropped; then Q-Formers and Llama learn together.
+  dropped; then Q-Formers and Llama learn together; last, two of Llama's four layers were taken out and the rest healed.
+  (These weights met the phase `tell` with a fault, mended since: Llama's attention saw the words to come. What it
+  learnt there by peeking, the last phase had to learn anew.)
 - **Rebuild**: `python -m emolab.demo.train_affectgpt --out emolab/demo/checkpoints`, then
   `python -m emolab.demo.card_affectgpt --checkpoints emolab/demo/checkpoints`
 - **Score** on {n} other drawn clips, greedy: share of descriptions that name the sign as drawn, and Avg (MER2024's mean

@@ -121,7 +121,7 @@ def follow(
                     if problem:
                         raise RunError(f"{problem} The log: {told}")
                 if running:
-                    time.sleep(0.3)
+                    time.sleep(0.5)
         finally:
             end(training)
             process.wait()

@@ -176,7 +176,13 @@ def model(parts) -> AffectGPT:
 def tiny() -> SimpleNamespace:
     """What builds the parts, for tests that need others."""
     return SimpleNamespace(
-        clip=tiny_clip, hubert=tiny_hubert, config=tiny_config, save_qformers=save_qformers, filmed=filmed, given=given
+        clip=tiny_clip,
+        hubert=tiny_hubert,
+        llama=lambda: tiny_llama(tiny_tokenizer()),
+        config=tiny_config,
+        save_qformers=save_qformers,
+        filmed=filmed,
+        given=given,
     )
 
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from emolab.affectgpt.configuration import AffectGPTConfig, qformer_config
 from emolab.affectgpt.convert import convert, write
 from emolab.affectgpt.encoders import FrozenEncoders
-from emolab.affectgpt.modeling import is_trained
+from emolab.affectgpt.modeling import AffectGPT, is_trained
 from emolab.affectgpt.parts import (
     WEIGHTS,
     load_config,
@@ -124,6 +125,20 @@ def test_settings_that_cannot_be():
     ):
         with pytest.raises(InputError, match=told):
             AffectSettings(**wrong)
+
+
+def test_a_living_models_configuration_is_left_alone(tiny):
+    """Else its attention loses its implementation, and with it the causal mask: it would see the words to come."""
+    language = tiny.llama().eval()
+    AffectGPT(AffectGPTConfig(tiny.clip().config, tiny.hubert().config, language.config,
+                              video_qformer_config=qformer_config(24, 16, heads=2),
+                              audio_qformer_config=qformer_config(24, 16, heads=2)), language_model=language,
+              with_encoders=False)  # fmt: skip
+    words = torch.arange(12)[None]
+    other = words.clone()
+    other[:, 8:] = 3
+    assert language.config._attn_implementation == "sdpa"
+    assert torch.equal(language(words).logits[:, :8], language(other).logits[:, :8])
 
 
 def test_more_than_the_trained_parts_have_is_refused_before_any_clip_is_encoded(parts, model, tmp_path):

@@ -61,7 +61,7 @@ def test_the_script_gives_the_same_parts_for_the_same_seed(tmp_path):
     weights = []
     for name in ("first", "second"):
         log = train(tmp_path / name, count=8, scale=0.0001, workers=0)
-        assert [row["phase"] for row in log] == ["align", "tell"]
+        assert [row["phase"] for row in log] == ["align", "tell", "prune"]
         weights.append((tmp_path / name / "affectgpt" / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
     config = json.loads((tmp_path / "first" / "affectgpt" / "config.json").read_text())
