@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from emolab.inspect.style import plain
 
-_MARKS = {"avg": "o", "accuracy": "^", "recall": "s"}
+_MARKS = {"accuracy": "^", "recall": "s", "avg": "o"}  # Avg last: it lies on top
 
 
 def interval_dots(rows: Sequence[Mapping], corpus: str = "", title: str = "") -> Figure:
@@ -30,5 +30,5 @@ def interval_dots(rows: Sequence[Mapping], corpus: str = "", title: str = "") ->
     axis.set_axisbelow(True)
     if rows:
         axis.legend(fontsize=8)
-    axis.set_title(", ".join(filter(None, [plain(title), plain(corpus)])), fontsize=11)
+    axis.set_title(", ".join(filter(None, [plain(title, 80), plain(corpus)])), fontsize=11)
     return figure

@@ -18,13 +18,13 @@ def test_each_row_has_its_scores_and_the_interval_of_avg(tmp_path):
     drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines]
     for y, row in enumerate(ROWS):
         low, high = row["interval"].get("avg", [row["avg"]] * 2)
-        scores = [[100 * low, 100 * high], *([100 * row[name]] for name in ("avg", "accuracy", "recall"))]
+        scores = [[100 * low, 100 * high], *([100 * row[name]] for name in ("accuracy", "recall", "avg"))]
         assert drawn[4 * y : 4 * y + 4] == [(scores[0], [y, y]), *((score, [y]) for score in scores[1:])]
     assert [text.get_text() for text in axis.get_yticklabels()] == [
         "AffectGPT-sft (n = 66)", r"sound \$alone\$ (n = 66)",
     ]  # fmt: skip
     assert axis.yaxis_inverted() and axis.get_title() == "What is hidden, drawn corpus"
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["avg", "accuracy", "recall"]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["accuracy", "recall", "avg"]
     figure.savefig(tmp_path / "dots.png")
     assert (tmp_path / "dots.png").stat().st_size > 5000
     plt.close("all")
