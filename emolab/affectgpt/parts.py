@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -186,6 +187,10 @@ def read_trained(folder: Path) -> dict[str, torch.Tensor]:
 def save_trained(folder: Path, tensors: Mapping[str, torch.Tensor], config: AffectGPTConfig) -> None:
     """Write a folder of trained parts; `tensors` under the whole model's names."""
     folder.mkdir(parents=True, exist_ok=True)
+    config = deepcopy(config)
+    for each in (config, config.vision_config, config.audio_config, config.text_config):
+        if each is not None:
+            each._name_or_path = ""  # a path of this machine
     config.save_pretrained(folder)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
 

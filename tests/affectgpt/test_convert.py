@@ -24,6 +24,7 @@ from emolab.affectgpt.original import AUDIO, AUDIO_BRANCH, IMAGE_QFORMER, VIDEO_
 from emolab.affectgpt.parts import load_config, load_encoders, load_trained, read_trained
 from emolab.affectgpt.settings import AffectSettings
 from emolab.errors import InputError
+from emolab.media.settings import FrameSettings, SoundSettings
 
 PLAIN = runpy.run_path(str(Path(__file__).with_name("original_model.py")))
 WIDTH, EVA, LLM, CLIPS = (PLAIN[name] for name in ("WIDTH", "EVA", "LLM", "CLIPS"))
@@ -36,7 +37,10 @@ def assembled(folder: Path) -> AffectGPT:
     text = LlamaConfig(vocab_size=32, hidden_size=LLM, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2)
     text.save_pretrained(folder.parent / "llama")
     parts = {"vision": folder / "vision", "audio": folder / "audio", "language": folder.parent / "llama"}
-    settings = AffectSettings(qformers=str(folder), **{name: str(path) for name, path in parts.items()}, device="cpu")
+    given = {"frames": FrameSettings(parts=7, draw="uniform"), "sound": SoundSettings(clips=CLIPS)}
+    settings = AffectSettings(
+        qformers=str(folder), **{name: str(path) for name, path in parts.items()}, device="cpu", **given
+    )
     encoders = load_encoders(settings)
     model = AffectGPT(load_config(settings), encoders, LlamaForCausalLM(text))
     load_trained(model, folder)

@@ -37,6 +37,7 @@ def test_a_folder_holds_what_is_trained_and_no_more(parts, model, tmp_path):
     assert {name.split(".")[0] for name in tensors} == {"video_qformer", "audio_qformer"}
     save_trained(tmp_path / "made", tensors, model.config)
     assert {path.name for path in (tmp_path / "made").iterdir()} == {"config.json", WEIGHTS}
+    assert str(Path(parts.vision)) not in (tmp_path / "made" / "config.json").read_text()  # no path of this machine
     read = read_trained(tmp_path / "made")
     assert read.keys() == tensors.keys() and all(torch.equal(read[name], tensors[name]) for name in read)
     again = load_model(replace(parts, qformers=str(tmp_path / "made")))
