@@ -204,6 +204,11 @@ def run(chosen: dict) -> None:
         sft=sft,
     )
     trainer.train(resume_from_checkpoint=chosen.get("resume_from_checkpoint"))
+    if (
+        torch.distributed.is_initialized()
+    ):  # else one that ends before the others may abort
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def _typed(section: type, values: dict):
