@@ -204,9 +204,7 @@ def run(chosen: dict) -> None:
         sft=sft,
     )
     trainer.train(resume_from_checkpoint=chosen.get("resume_from_checkpoint"))
-    if (
-        torch.distributed.is_initialized()
-    ):  # else one that ends before the others may abort
+    if torch.distributed.is_initialized():  # else one that ends before the others may abort
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
