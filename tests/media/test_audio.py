@@ -64,15 +64,20 @@ def test_truncated_sound_gives_what_exists(tmp_path):
     assert np.array_equal(part, whole[: len(part)])
 
 
-def test_undecodable_sound_is_one_sentence(tmp_path):
-    path = tmp_path / "a.mp4"
-    write_video(path, FRAMES, 10, tone(16000))
+def make_undecodable(path):
+    """Overwrite every packet of the sound track."""
     with av.open(str(path)) as container:
         places = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
     content = bytearray(path.read_bytes())
     for position, size in places:
         content[position : position + size] = b"\xff" * size
     path.write_bytes(content)
+
+
+def test_undecodable_sound_is_one_sentence(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, FRAMES, 10, tone(16000))
+    make_undecodable(path)
     with pytest.raises(MediaError, match="a.mp4: nothing of its sound track"):
         read_audio(path)
 
@@ -163,11 +168,6 @@ def test_pieces_of_a_truncated_long_track_are_of_what_exists(tmp_path):
 def test_undecodable_sound_of_pieces_is_one_sentence(tmp_path):
     path = tmp_path / "a.mp4"
     write_video(path, [np.zeros((16, 16, 3), np.uint8)] * 70, 1, changing(16000, 70))
-    with av.open(str(path)) as container:
-        places = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
-    content = bytearray(path.read_bytes())
-    for position, size in places:
-        content[position : position + size] = b"\xff" * size
-    path.write_bytes(content)
+    make_undecodable(path)
     with pytest.raises(MediaError, match="a.mp4: nothing of its sound track"):
         read_clips(path)
