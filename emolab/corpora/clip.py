@@ -6,12 +6,14 @@ from dataclasses import dataclass, fields
 
 from emolab.errors import InputError
 
+SIX_WAY = ("neutral", "angry", "happy", "sad", "worried", "surprise")  # MER2024-SEMI's classes in its order
+
 
 @dataclass(frozen=True)
 class Clip:
     """One video of a person. Paths are absolute; what is not known is None.
 
-    `labels` are open-vocabulary words, `emotion` one of neutral, angry, happy, sad, worried, surprise.
+    `labels` are open-vocabulary words, `emotion` one of SIX_WAY.
     """
 
     clip_id: str

@@ -27,7 +27,6 @@ from emolab.media.write import write_video
 
 NAME = "drawn"
 COMMENT = "drawn by emolab"  # in every clip's metadata, so that a copied clip is still known as drawn
-SIX_WAY = ("neutral", "angry", "happy", "sad", "worried", "surprise")  # MER2024's order
 
 
 def render(outputs: Path, settings: CorpusSettings, seed: int = 0, workers: int | None = None) -> Path:

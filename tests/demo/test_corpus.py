@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from emolab.corpora import read_rows
+from emolab.corpora.clip import SIX_WAY
 from emolab.corpora.settings import CorpusSettings
-from emolab.demo.corpus import SIX_WAY, is_drawn, render
+from emolab.demo.corpus import is_drawn, render
 from emolab.labels.lexicon import family_of
 from emolab.media.audio import read_audio
 from emolab.media.probe import probe
