@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from emolab.errors import InputError
 
-READERS = ("drawn", "rows", "folder", "images", "ch_simsv2")
+READERS = ("drawn", "rows", "folder", "images", "ch_simsv2", "mer2024")
 
 
 @dataclass
 class CorpusSettings:
     """Where the clips come from. `reader`: `drawn` (rendered by emolab), `rows` (a folder with clips.jsonl), `folder`
     (any folder of videos), `images` (any folder of single images, for captioning), `ch_simsv2` (CH-SIMS v2(s) as
-    distributed)."""
+    distributed), `mer2024` (MER2024 as released, or as its toolkit rewrites it)."""
 
     reader: str = "drawn"
     root: str | None = None  # folder of the data; for `drawn` None means the outputs folder

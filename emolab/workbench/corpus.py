@@ -7,17 +7,19 @@ from pathlib import Path
 
 from emolab.corpora import Clip, read_folder, read_rows
 from emolab.corpora.ch_simsv2 import FOLDER, read_ch_simsv2
+from emolab.corpora.mer2024 import lists_of, read_mer2024
 from emolab.corpora.minigpt4 import annotations_of
 from emolab.corpora.settings import CorpusSettings
 from emolab.corpora.stills import stills_below
 from emolab.errors import InputError
 from emolab.workbench.places import outputs_folder
 from emolab.workbench.settings import Settings
+from emolab.workbench.tables import printable
 
 
 def open_corpus(settings: Settings) -> tuple[Path, list[Clip]]:
     """The corpus folder and its clips (none in a folder of images); the drawn corpus is rendered first where it is not
-    there yet.
+    there yet. Of MER2024, a line is printed where parts are missing.
 
     Raises InputError where the profile names no folder, or one that cannot be read.
     """
@@ -40,6 +42,11 @@ def _read(corpus: CorpusSettings, root: Path) -> list[Clip]:
     if corpus.reader == "images":
         stills_below(root)  # says now, not when the images are taken, that there is none
         return []
+    if corpus.reader == "mer2024":
+        clips, lost = read_mer2024(root)
+        if lost:
+            print(printable(f"MER2024: {len(lost)} missing or left out; the first: {lost[0]}"))
+        return clips
     return read_rows(root) if corpus.reader == "rows" else read_ch_simsv2(root)
 
 
@@ -71,6 +78,8 @@ def corpus_files(settings: Settings, root: Path) -> dict[str, Path]:
     lists = {"drawn": ("clips.jsonl", "stills.jsonl"), "rows": ("clips.jsonl", "stills.jsonl")}
     lists["ch_simsv2"] = ("meta.csv", f"{FOLDER}/meta.csv")
     found = {Path(name).stem: root / name for name in lists.get(settings.corpus.reader, ()) if (root / name).is_file()}
+    if settings.corpus.reader == "mer2024":
+        found = {path.stem: path for path in lists_of(root).values()}
     if settings.corpus.minigpt4:
         found["minigpt4"] = annotations_of(settings.corpus.minigpt4)
     return found if found.keys() - {"minigpt4"} else {"clips": root, **found}

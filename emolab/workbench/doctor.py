@@ -11,6 +11,7 @@ from pathlib import Path
 
 from emolab.affectgpt.settings import AffectSettings
 from emolab.corpora.ch_simsv2 import read_ch_simsv2
+from emolab.corpora.mer2024 import read_mer2024
 from emolab.corpora.minigpt4 import read_minigpt4
 from emolab.engine.settings import ModelSettings
 from emolab.engine.weights import local_folder
@@ -228,7 +229,19 @@ def _data(settings: Settings) -> Finding:
             return Finding("data", "ok", f"{len(read_ch_simsv2(folder))} clips in {folder}")
         except InputError as error:
             return Finding("data", "missing", str(error), "--set corpus.root=FOLDER of ch-simsv2s")
-    return Finding("data", "ok", str(folder))
+    return _mer2024(folder) if corpus.reader == "mer2024" else Finding("data", "ok", str(folder))
+
+
+def _mer2024(folder: Path) -> Finding:
+    cure = "--set corpus.root=FOLDER of mer2024-dataset or mer2024-dataset-process"
+    try:
+        clips, lost = read_mer2024(folder)
+    except InputError as error:
+        return Finding("data", "missing", str(error), cure)
+    found = f"{len(clips)} clips in {folder}, {sum(bool(clip.emotion) for clip in clips)} with an emotion"
+    if lost:
+        return Finding("data", "warning", f"{found}; {len(lost)} missing or left out, the first: {lost[0]}")
+    return Finding("data", "ok", found)
 
 
 def _minigpt4(root: str) -> Finding:

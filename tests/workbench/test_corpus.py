@@ -1,7 +1,7 @@
 import pytest
 
 from emolab.errors import InputError
-from emolab.workbench.corpus import open_corpus
+from emolab.workbench.corpus import corpus_files, open_corpus
 from emolab.workbench.profiles import load_profile
 
 
@@ -43,3 +43,22 @@ def test_ch_simsv2_as_distributed(tmp_path):
     settings = load_profile("gpu", {"corpus.root": str(tmp_path), "corpus.reader": "ch_simsv2"})
     root, (clip,) = open_corpus(settings)
     assert root == tmp_path and clip.clip_id == "video_0001_0001"
+
+
+def test_mer2024_as_released_says_what_is_missing(tmp_path, capsys):
+    folder = tmp_path / "mer2024-dataset"
+    for name in ("video-labeled/a.mp4", "video-unlabeled-with-test2noise/b.mp4"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+    for name, text in (("label-disdim", "name,discrete\na,sad\n"), ("label-transcription", "name,chinese,english\n")):
+        (folder / f"{name}.csv").write_text(text)
+    settings = load_profile("gpu", {"corpus.root": str(tmp_path), "corpus.reader": "mer2024"})
+    root, clips = open_corpus(settings)
+    assert root == tmp_path and [(clip.clip_id, clip.emotion) for clip in clips] == [("a", "sad"), ("b", None)]
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("MER2024: 2 missing or left out; the first: ") and "no final-EMER-reason.csv" in line
+    files = corpus_files(settings, root)
+    assert files == {name: folder / f"{name}.csv" for name in ("label-disdim", "label-transcription")}
+    for name in ("final-EMER-reason", "final-openset-english"):
+        (folder / f"{name}.csv").write_text("name,chinese,english\n")
+    assert open_corpus(settings) == (root, clips) and capsys.readouterr().out == ""

@@ -67,6 +67,20 @@ def test_data_of_ch_simsv2_and_minigpt4(tmp_path):
     assert found["data minigpt4"].status == "warning" and "1 listed but not there" in found["data minigpt4"].found
 
 
+def test_data_of_mer2024(tmp_path):
+    chosen = ["corpus.reader=mer2024", f"corpus.root={tmp_path}"]
+    missing = findings(*chosen)["data"]
+    assert missing.status == "missing" and "label-disdim.csv" in missing.found and "mer2024-dataset" in missing.cure
+    (tmp_path / "video").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / f"video/{name}.mp4").touch()
+    np.savez(tmp_path / "label-6way.npz", train_corpus={"a": {"emo": "sad"}})
+    part = findings(*chosen)["data"]
+    assert part.status == "warning" and part.found.startswith(f"2 clips in {tmp_path}, 1 with an emotion; 1 missing")
+    (tmp_path / "transcription.csv").write_text("name,sentence\na,x\n")
+    assert findings(*chosen)["data"].status == "ok"
+
+
 def test_packages_against_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "CHECKOUT", tmp_path)
     (tmp_path / "requirements.lock").write_text("numpy==0.1\nnot-there==2.0 ; python_version > '3'\n")
