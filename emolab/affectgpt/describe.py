@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from emolab.affectgpt.features import FeatureStore
 from emolab.affectgpt.parts import folder_of, load_model, load_processor, part_identity
 from emolab.affectgpt.prompts import END, IMAGE_ID, TRIMODAL_ID
 from emolab.affectgpt.samples import Collator, Given, given_of
 from emolab.affectgpt.settings import MODALITIES, AffectSettings
 from emolab.corpora.clip import Clip
+from emolab.engine.feature_store import FeatureStore
 from emolab.engine.rows import RowFile
 from emolab.errors import EmolabError, RunError
 
@@ -91,7 +91,7 @@ def describe_clips(
         except EmolabError as error:
             problems[number] = str(error)
             continue
-        shown = given_of(clip, features).only(modalities)
+        shown = given_of(clip, features.tensors).only(modalities)
         if not shown.has():
             reason = " ".join(features.problems) or f"it has none of {', '.join(modalities)}."
             problems[number] = f"{clip.clip_id}: nothing is left to describe: {reason}"

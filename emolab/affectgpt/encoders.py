@@ -15,7 +15,7 @@ EDGE = 2  # Whisper's mel frames after the end of a sound whose windows still re
 
 class FrozenEncoders(nn.Module):
     """Frames and pieces of sound to features, always in evaluation mode and without gradients: their output for a clip
-    is a constant, which `features.py` keeps."""
+    is a constant, which `encoding.py` keeps."""
 
     def __init__(
         self, config: AffectGPTConfig, vision: nn.Module | None = None, audio: nn.Module | None = None

@@ -8,13 +8,16 @@ from pathlib import Path
 import torch
 
 from emolab.affectgpt.encoders import FrozenEncoders
-from emolab.affectgpt.features import FeatureStore
-from emolab.affectgpt.inputs import InputMaker, Inputs, is_still
+from emolab.affectgpt.inputs import InputMaker, Inputs
 from emolab.affectgpt.parts import encoder_identity, load_encoders, load_processor
 from emolab.affectgpt.processing import AffectGPTProcessor
 from emolab.affectgpt.settings import AffectSettings
 from emolab.corpora.clip import Clip
+from emolab.engine.feature_store import FeatureStore
+from emolab.media.senses import is_still
 from emolab.media.settings import FaceSettings
+
+DIMENSIONS = {"video": 3, "audio": 2}  # what is kept of a clip: [frames, tokens, width] and [clips, width]
 
 
 class ClipEncoder:
@@ -35,15 +38,15 @@ class ClipEncoder:
         self._parts = None
         torch.cuda.empty_cache()
 
-    def encode(self, inputs: Sequence[Inputs]) -> list[tuple[torch.Tensor | None, torch.Tensor | None]]:
-        """(video [frames, tokens, width], audio [clips, width]) of each; None where there is no such input."""
+    def encode(self, inputs: Sequence[Inputs]) -> list[dict[str, torch.Tensor | None]]:
+        """`video` [frames, tokens, width] and `audio` [clips, width] of each; None where there is no such input."""
         self._parts = self._parts or self._load()
         encoders, processor = self._parts
         frames = [None if each.frames is None else processor.pixels(each.frames) for each in inputs]
         sounds = [None if each.sound is None else processor.sound(each.sound) for each in inputs]
         video = _by_shape(frames, encoders.encode_video)
         audio = _by_shape(sounds, encoders.encode_audio)
-        return list(zip(video, audio, strict=True))
+        return [{"video": seen, "audio": heard} for seen, heard in zip(video, audio, strict=True)]
 
 
 def feature_store(
@@ -54,7 +57,7 @@ def feature_store(
     identity = identity or encoder_identity(settings)
     make = InputMaker(settings.frames, faces, settings.view, settings.sound, seed, folder / "faces")
     dtype = "float32" if "torch.float32" in identity else "float16"
-    return FeatureStore(folder, identity, make, dtype)
+    return FeatureStore(folder, identity, make, DIMENSIONS, dtype)
 
 
 def count_features(clips: Sequence[Clip], store: FeatureStore, failed: Mapping[str, str]) -> tuple[dict[str, int], str]:
@@ -68,12 +71,12 @@ def count_features(clips: Sequence[Clip], store: FeatureStore, failed: Mapping[s
             continue
         features = store.load(clip)
         counts["with features"] += 1
-        counts["not seen"] += features.video is None
-        counts["not heard"] += features.audio is None and not is_still(clip)
+        counts["not seen"] += "video" not in features.tensors
+        counts["not heard"] += "audio" not in features.tensors and not is_still(clip)
         counts["with a problem"] += bool(features.problems)
         size += store.path(clip).stat().st_size
-        if features.video is not None and features.audio is not None:
-            shapes = f"video {list(features.video.shape)}, audio {list(features.audio.shape)}"
+        if len(features.tensors) == len(DIMENSIONS):
+            shapes = ", ".join(f"{name} {list(features.tensors[name].shape)}" for name in DIMENSIONS)
     return counts, f"features of a clip: {shapes}; {size / 1e6:.0f} MB in all"
 
 

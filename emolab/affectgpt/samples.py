@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from emolab.affectgpt.configuration import AffectGPTConfig
-from emolab.affectgpt.features import Features
-from emolab.affectgpt.inputs import is_still
 from emolab.affectgpt.modeling import IGNORED
 from emolab.affectgpt.processing import AffectGPTProcessor
 from emolab.affectgpt.prompts import image_only, tame, trimodal
 from emolab.affectgpt.settings import MODALITIES
 from emolab.corpora.clip import Clip
 from emolab.errors import InputError
+from emolab.media.senses import is_still
 
 LEFT_OUT = "left_out.jsonl"  # beside a training's checkpoints: the samples that it does not learn from
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the model is given of one clip: features or None (see `features.py`) and the words. `image`: a still image,
+    """What the model is given of one clip: `video` [frames, tokens, width] and `audio`
+    [clips, width] of the cache or None, and the words. `image`: a still image,
     asked about in MiniGPT-4's form."""
 
     video: torch.Tensor | None
@@ -52,9 +52,9 @@ class Given:
         return trimodal(self.subtitle, audio=self.audio is not None, video=self.video is not None, multi=multi)
 
 
-def given_of(clip: Clip, features: Features) -> Given:
-    """What the model is given of a clip."""
-    return Given(features.video, features.audio, clip.transcript, image=is_still(clip))
+def given_of(clip: Clip, features: Mapping[str, torch.Tensor | None]) -> Given:
+    """What the model is given of a clip: its features by name, and its words."""
+    return Given(features.get("video"), features.get("audio"), clip.transcript, image=is_still(clip))
 
 
 class Collator:

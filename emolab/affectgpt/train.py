@@ -21,11 +21,11 @@ from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from emolab.affectgpt.encoding import ClipEncoder, feature_store
-from emolab.affectgpt.features import Features, FeatureStore
 from emolab.affectgpt.parts import load_model, load_processor, load_trained, save_trained, trained_tensors
 from emolab.affectgpt.samples import LEFT_OUT, Collator, Given, given_of
 from emolab.affectgpt.settings import MODALITIES, AffectSettings, AffectSftSettings
 from emolab.corpora.clip import Clip
+from emolab.engine.feature_store import FeatureStore
 from emolab.engine.rows import read_rows, write_rows
 from emolab.errors import InputError
 from emolab.media.settings import FaceSettings
@@ -64,10 +64,9 @@ class Batches:
     def given(self, items: Sequence[tuple[Clip, int]]) -> list[Given]:
         """What the model is shown of each."""
         if self._encoder is None:
-            features = [self._stores[draw].load(clip) for clip, draw in items]
+            features = [self._stores[draw].load(clip).tensors for clip, draw in items]
         else:
-            made = self._encoder.encode([self._stores[draw].make(clip) for clip, draw in items])
-            features = [Features(video, audio) for video, audio in made]
+            features = self._encoder.encode([self._stores[draw].make(clip) for clip, draw in items])
         return [given_of(clip, each).only(self._shown) for (clip, _), each in zip(items, features, strict=True)]
 
 

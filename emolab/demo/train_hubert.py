@@ -8,10 +8,7 @@ and measure pitch, tempo and loudness. The heads are dropped; what is left answe
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
@@ -25,6 +22,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import HubertModel
 
+from emolab.demo.checkpoint import command, write_checkpoint
 from emolab.demo.emotions import VOICES
 from emolab.demo.hubert_model import POOL, SAMPLES, WIDTH, extractor, model, pooled
 from emolab.demo.scenario import scenario, stable_rng
@@ -154,7 +152,7 @@ def train(out: Path, scale: float = 1.0, workers: int = 2, seed: int = 0) -> dic
             bar.write(json.dumps(history[-1]))
     half = deepcopy(built).half()
     history.append(measure(half.float(), heads, unheard))
-    save(half.half(), history, out)
+    write_checkpoint(out, history, half.half(), extractor())
     return history[-1]
 
 
@@ -193,29 +191,5 @@ def measure(built: HubertModel, heads: Heads, unheard: list[Voice]) -> dict:
     }
 
 
-def save(half: HubertModel, history: list[dict], out: Path) -> None:
-    """Write fp16 weights, feature extractor and log in transformers' format; each file appears only when complete."""
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out) as partial_folder:
-        half.save_pretrained(partial_folder)
-        extractor().save_pretrained(partial_folder)
-        log = Path(partial_folder) / "training_log.jsonl"
-        log.write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
-        for path in sorted(Path(partial_folder).iterdir()):
-            os.replace(path, out / path.name)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
-    parser.add_argument("--scale", type=float, default=1.0, help="shorten everything, e.g. 0.01 for a trial")
-    parser.add_argument("--workers", type=int, default=2, help="processes that draw voices")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    if args.scale <= 0:
-        parser.error("--scale: give a number above 0, such as 0.01")
-    print(json.dumps(train(args.out, args.scale, args.workers, args.seed)))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, train)

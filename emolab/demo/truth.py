@@ -18,3 +18,9 @@ def picture_truth(root: Path) -> dict[str, list[str]]:
         seen = {row["shown_by"][channel] for channel in ("face", "posture", "scene")}
         shown[row["clip_id"]] = [word for word in row["words"] if any(word in EMOTIONS[f].words for f in seen if f)]
     return {clip_id: words for clip_id, words in shown.items() if words}
+
+
+def six_way(root: Path) -> dict[str, str | None]:
+    """clip_id -> the emotion of the six that the primary emotion falls under, None for none of them; also of unlabelled
+    clips."""
+    return {row["clip_id"]: row["emotion"] for row in read_rows(root / "truth.jsonl")}

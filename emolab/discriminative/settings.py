@@ -124,8 +124,7 @@ class DiscriminativeSettings:
     self_training: SelfTrainingSettings = field(default_factory=SelfTrainingSettings)
     folds: int = 5
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
-    noise: list[float] = field(default_factory=lambda: [20.0, 10.0, 5.0, 0.0])  # signal-to-noise ratios in dB
-    keep_heads: bool = False  # write the trained heads beside the results
+    noise: list[float] = field(default_factory=lambda: [20.0, 10.0, 0.0, -10.0])  # signal-to-noise ratios in dB
 
     def __post_init__(self) -> None:
         if self.view not in ("face", "frame"):

@@ -14,18 +14,25 @@ from emolab.inspect.style import plain
 _LINES = ("-", "--", ":", "-.")
 
 
-def loss_curves(logs: Mapping[str, Sequence[Mapping]], corpus: str = "", window: int = 9) -> Figure:
-    """Training loss against step, one curve a log (rows of `step` and `loss`, see `engine/training_log.py`): each step
+def loss_curves(
+    logs: Mapping[str, Sequence[Mapping]],
+    corpus: str = "",
+    window: int = 9,
+    unit: str = "step",
+    loss: str = "loss of the answer's tokens",
+) -> Figure:
+    """Training loss against step, one curve a log (rows of `unit` and `loss`, see `engine/training_log.py`): each step
     faint, the mean of the last `window` steps strong."""
     figure, axis = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
     for number, (name, rows) in enumerate(logs.items()):
-        steps, losses = [row["step"] for row in rows], np.array([row["loss"] for row in rows], float)
+        steps, losses = [row[unit] for row in rows], np.array([row["loss"] for row in rows], float)
         smooth = [losses[max(0, i - window + 1) : i + 1].mean() for i in range(len(losses))]
         colour, line = f"C{number % 10}", _LINES[number % len(_LINES)]
         axis.plot(steps, losses, color=colour, linewidth=0.6, alpha=0.35)
         axis.plot(steps, smooth, line, color=colour, label=plain(name))
-    axis.set(xlabel="step", ylabel="loss of the answer's tokens", ylim=(0, None))
-    axis.set_title(", ".join(filter(None, ["Training loss", plain(corpus), f"mean of {window} steps"])))
+    axis.set(xlabel=unit, ylabel=loss, ylim=(0, None))
+    smoothed = f"mean of {window} {unit}s" if window > 1 else ""
+    axis.set_title(", ".join(filter(None, ["Training loss", plain(corpus), smoothed])))
     if logs:
         axis.legend(fontsize=8)
     return figure

@@ -67,6 +67,17 @@ def picture_labels(settings: Settings, root: Path, clips: Sequence[Clip]) -> dic
     return {clip.clip_id: list(clip.labels) for clip in clips if clip.labels}
 
 
+def six_way_truth(settings: Settings, root: Path, clips: Sequence[Clip]) -> list[str | None] | None:
+    """The emotion of the six that each clip was drawn to show, None for another one: to measure pseudo-labels by. None
+    where nobody knows."""
+    if settings.corpus.reader != "drawn":
+        return None
+    from emolab.demo.truth import six_way
+
+    meant = six_way(root)
+    return [meant[clip.clip_id] for clip in clips]
+
+
 def corpus_name(settings: Settings, root: Path) -> str:
     """What tables and figures call the corpus."""
     return "drawn corpus" if settings.corpus.reader == "drawn" else root.resolve().name

@@ -13,6 +13,7 @@ from emolab.affectgpt.settings import AffectSettings
 from emolab.corpora.ch_simsv2 import read_ch_simsv2
 from emolab.corpora.mer2024 import read_mer2024
 from emolab.corpora.minigpt4 import read_minigpt4
+from emolab.discriminative.settings import MODALITIES, DiscriminativeSettings
 from emolab.engine.settings import ModelSettings
 from emolab.engine.weights import local_folder
 from emolab.errors import InputError
@@ -51,6 +52,7 @@ def examine(settings: Settings) -> list[Finding]:
         *(_weights(name, model) for name, model in models.items()),
         *(_stack(name, model) for name, model in models.items() if not model.path.startswith("shipped:")),
         *_affectgpt(settings.affectgpt),
+        *_discriminative(settings.discriminative),
         _data(settings),
         *([_minigpt4(settings.corpus.minigpt4)] if settings.corpus.minigpt4 else []),
     ]
@@ -61,7 +63,9 @@ def named_models(settings: Settings) -> dict[str, ModelSettings]:
     captioners = settings.captioners
     third = {"captioners.third": captioners.third} if settings.filter.choice == "agreement" else {}
     first_two = {"captioners.first": captioners.first, "captioners.second": captioners.second}
-    return {"internvl": settings.internvl, **first_two, **third}
+    own = settings.discriminative
+    writer = {} if own.endpoint else {"discriminative.writer": own.writer}
+    return {"internvl": settings.internvl, **first_two, **third, **writer}
 
 
 def _python() -> Finding:
@@ -168,6 +172,18 @@ def _affectgpt(parts: AffectSettings) -> list[Finding]:
             cure = f"--set {label}=FOLDER (notebooks/profiles says where it comes from)"
             findings.append(Finding(f"weights {label}", "missing", f"{label} names no model", cure))
     return findings
+
+
+def _discriminative(parts: DiscriminativeSettings) -> list[Finding]:
+    """The encoders of notebook 06; none where the profile names none at all."""
+    named = {f"discriminative.{modality}": getattr(parts, modality).path for modality in MODALITIES}
+    return [
+        _weights(label, ModelSettings(path=path), f"{label}.path")
+        if path
+        else Finding(f"weights {label}", "missing", f"{label} names no model", f"--set {label}.path=FOLDER")
+        for label, path in named.items()
+        if any(named.values())
+    ]
 
 
 def _stack(label: str, model: ModelSettings) -> Finding:

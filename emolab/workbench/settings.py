@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from emolab.affectgpt.settings import AffectSettings, AffectSftSettings
 from emolab.captions.settings import CaptionerSettings, FilterSettings, ImageSettings
 from emolab.corpora.settings import CorpusSettings
+from emolab.discriminative.settings import DiscriminativeSettings
 from emolab.engine.settings import EngineSettings, ModelSettings
 from emolab.internvl.settings import AblationSettings, SftSettings
 from emolab.media.settings import FaceSettings, FrameSettings
@@ -30,5 +31,6 @@ class Settings:
     ablation: AblationSettings = field(default_factory=AblationSettings)
     affectgpt: AffectSettings = field(default_factory=AffectSettings)
     affectgpt_sft: AffectSftSettings = field(default_factory=AffectSftSettings)
+    discriminative: DiscriminativeSettings = field(default_factory=DiscriminativeSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
     outputs: str = "outputs"  # relative paths start at the project folder (the one that holds notebooks/)

@@ -62,7 +62,7 @@ def test_one_row_a_clip(clips, store, describer, tmp_path):
 def test_the_text_is_the_models(clips, store, parts):
     """Greedy: what generate gives, up to the first ###."""
     greedy = Describer(replace(parts, temperature=0.0))
-    given = [given_of(clip, store.load(clip)) for clip in clips[:3]]
+    given = [given_of(clip, store.load(clip).tensors) for clip in clips[:3]]
     together = greedy.describe(given)
     assert together == [greedy.describe([each])[0] for each in given]
     model, collator, tokenizer = greedy._model, greedy._collator, greedy._tokenizer
@@ -74,7 +74,7 @@ def test_the_text_is_the_models(clips, store, parts):
 def test_the_end_mark_stops_and_is_cut_off(clips, store, parts):
     """A language model that writes ### says nothing after it."""
     greedy = Describer(replace(parts, temperature=0.0, max_new_tokens=30))
-    given = [given_of(clips[0], store.load(clips[0]))]
+    given = [given_of(clips[0], store.load(clips[0]).tensors)]
     greedy.describe(given)
     wanted = greedy._tokenizer("glad ### not this", add_special_tokens=False).input_ids
     head = greedy._model.language_model.lm_head

@@ -180,12 +180,12 @@ def test_a_batch_of_clips_is_what_each_is_alone(parts, encoder):
         Inputs(FRAMES, SOUND), Inputs(FRAMES[:1], None), Inputs(None, SOUND + 0.1), Inputs(FRAMES[::-1], None),
     ]  # fmt: skip
     together = encoder.encode(given)
-    for (video, audio), each in zip(together, given, strict=True):
-        ((alone, heard),) = encoder.encode([each])
-        for one, other in ((video, alone), (audio, heard)):
-            assert (one is None) == (other is None)
-            if one is not None:
-                torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+    for made, each in zip(together, given, strict=True):
+        (alone,) = encoder.encode([each])
+        for name in ("video", "audio"):
+            assert (made[name] is None) == (alone[name] is None)
+            if made[name] is not None:
+                torch.testing.assert_close(made[name], alone[name], rtol=1e-5, atol=1e-6)
 
 
 def test_encoders_stay_in_evaluation_mode(parts, tiny):

@@ -92,7 +92,7 @@ def test_a_still_whose_picture_is_hidden_has_no_placeholder(collator, tiny):
 
 
 def test_what_a_clip_gives(clips, store):
-    found = {clip.clip_id: given_of(clip, store.load(clip)) for clip in clips}
+    found = {clip.clip_id: given_of(clip, store.load(clip).tensors) for clip in clips}
     assert {name: each.has() for name, each in found.items()} == {
         **{f"clip{n}": ["audio", "video", "text"] for n in range(4)},
         "mute": ["video"], "heard": ["audio", "text"], "still": ["video"],

@@ -13,7 +13,6 @@ import torch
 import yaml
 
 from emolab.affectgpt.configuration import AffectGPTConfig
-from emolab.affectgpt.features import CacheError, FeatureStore
 from emolab.affectgpt.parts import load_model, read_trained, trained_tensors
 from emolab.affectgpt.samples import Collator
 from emolab.affectgpt.settings import AffectSftSettings
@@ -29,6 +28,7 @@ from emolab.affectgpt.sft import (
 from emolab.affectgpt.train import Batches, Clips, learning_rate, run
 from emolab.corpora.clip import Clip
 from emolab.corpora.minigpt4 import CaptionedImage
+from emolab.engine.feature_store import CacheError, FeatureStore
 from emolab.engine.rows import read_rows
 from emolab.engine.training_log import read_log, why_it_failed
 from emolab.errors import InputError, RunError
@@ -224,7 +224,7 @@ def test_another_film_is_trained_anew_and_its_damaged_features_are_named(
     made = tmp_path / "sft" / "qformers"
     assert train(data, parts, SFT, tmp_path / "sft", tmp_path / "features") == made
     film = Clip("film", video=tiny.filmed(data.parent, "film", 9))
-    fresh = FeatureStore(tmp_path / "features", store.identity, store.make)
+    fresh = FeatureStore(tmp_path / "features", store.identity, store.make, store.dimensions)
     assert fresh.compute([film], encoder, progress=False) == {}
     damage(fresh.path(film))
     told = r"^AffectGPT's training stopped: .*\.safetensors is damaged \(.*\); compute the features again\. The log: "
@@ -243,7 +243,7 @@ def damage(path):
 def test_a_loaders_worker_is_heard(store, clips, tmp_path):
     """Its error comes wrapped in another; the sentence is still the cache's."""
     shutil.copytree(store.folder, tmp_path / "features")
-    own = FeatureStore(tmp_path / "features", store.identity, store.make)
+    own = FeatureStore(tmp_path / "features", store.identity, store.make, store.dimensions)
     damage(own.path(clips[0]))
     loader = torch.utils.data.DataLoader(
         clips[:1], batch_size=None, num_workers=1, collate_fn=own.load, multiprocessing_context="fork"

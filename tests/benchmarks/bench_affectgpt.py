@@ -22,8 +22,7 @@ from transformers import Blip2QFormerConfig, Blip2VisionConfig, CLIPVisionConfig
 
 from emolab.affectgpt.configuration import AffectGPTConfig, qformer_config
 from emolab.affectgpt.encoders import FrozenEncoders
-from emolab.affectgpt.encoding import ClipEncoder
-from emolab.affectgpt.features import FeatureStore
+from emolab.affectgpt.encoding import DIMENSIONS, ClipEncoder
 from emolab.affectgpt.inputs import InputMaker
 from emolab.affectgpt.modeling import IGNORED, AffectGPT
 from emolab.affectgpt.processing import AffectGPTProcessor
@@ -35,6 +34,7 @@ from emolab.corpora.clip import Clip
 from emolab.corpora.read import read_rows
 from emolab.corpora.settings import CorpusSettings
 from emolab.demo.corpus import render
+from emolab.engine.feature_store import FeatureStore
 from emolab.media.settings import FaceSettings
 
 SFT, ASKED = AffectSftSettings(), AffectSettings()
@@ -135,12 +135,12 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     trained, collator = sum(model.freeze().values()) / 1e6, Collator(asked, config)
     encoder = ClipEncoder(lambda: (encoders, asked), "random weights")
     make = InputMaker(ASKED.frames, FaceSettings(), ASKED.view, ASKED.sound)
-    store = FeatureStore(folder / "features", encoder.identity, make)
+    store = FeatureStore(folder / "features", encoder.identity, make, DIMENSIONS)
     begin = now()
     store.compute(clips, encoder, progress=False)
     once = now() - begin
     inputs = {clip.clip_id: make(clip) for clip in clips}
-    kept = FeatureStore(store.folder, encoder.identity, lambda clip: inputs[clip.clip_id])
+    kept = FeatureStore(store.folder, encoder.identity, lambda clip: inputs[clip.clip_id], DIMENSIONS)
     cached, recomputed = Batches([store], None, collator), Batches([store], encoder, collator)
     undecoded = Batches([kept], encoder, collator)
     items, batches = Clips(clips, 1), []

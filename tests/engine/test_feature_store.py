@@ -18,9 +18,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPVisionConfig, CLIPVisionModel, HubertConfig, HubertModel
 
-from emolab.affectgpt.features import CacheError, FeatureStore
-from emolab.affectgpt.inputs import InputMaker
+from emolab.affectgpt.encoding import DIMENSIONS
+from emolab.affectgpt.inputs import InputMaker, Inputs
 from emolab.corpora.clip import Clip
+from emolab.engine.feature_store import CacheError, FeatureStore
 from emolab.errors import InputError, RunError
 from emolab.media.settings import FaceSettings, FrameSettings, SoundSettings
 from emolab.media.write import write_video
@@ -45,7 +46,7 @@ class TinyEncoder:
 
     def encode(self, inputs):
         self.asked.append(len(inputs))
-        return [(self._see(each.frames), self._hear(each.sound)) for each in inputs]
+        return [{"video": self._see(each.frames), "audio": self._hear(each.sound)} for each in inputs]
 
     def _see(self, frames):
         if frames is None:
@@ -79,7 +80,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture
 def store(tmp_path):
-    return FeatureStore(tmp_path / "features", "tiny@0", MAKE)
+    return FeatureStore(tmp_path / "features", "tiny@0", MAKE, DIMENSIONS)
 
 
 def compute(store, clips, encoder, **more):
@@ -89,8 +90,8 @@ def compute(store, clips, encoder, **more):
 
 def same(one, other):
     assert one.problems == other.problems
-    for a, b in ((one.video, other.video), (one.audio, other.audio)):
-        assert (a is None and b is None) or torch.equal(a, b)
+    assert one.tensors.keys() == other.tensors.keys()
+    assert all(torch.equal(tensor, other.tensors[name]) for name, tensor in one.tensors.items())
 
 
 def test_features_are_those_of_the_encoder(clips, store, encoder):
@@ -98,23 +99,24 @@ def test_features_are_those_of_the_encoder(clips, store, encoder):
     for clip in clips:
         found = store.load(clip)
         with torch.no_grad():
-            ((video, audio),) = encoder.encode([MAKE(clip)])
-        assert found.video.shape == (4, 5, 16) and found.audio.shape == (3, 8) and found.problems == ()
-        assert torch.equal(found.video, video) and torch.equal(found.audio, audio)
-        assert found.video.dtype == torch.float32 and not found.video.requires_grad
+            (made,) = encoder.encode([MAKE(clip)])
+        video, audio = (found.tensors[name] for name in DIMENSIONS)
+        assert video.shape == (4, 5, 16) and audio.shape == (3, 8) and found.problems == ()
+        assert torch.equal(video, made["video"]) and torch.equal(audio, made["audio"])
+        assert video.dtype == torch.float32 and not video.requires_grad
     assert len({store.path(clip) for clip in clips}) == len(list(store.folder.iterdir())) == 5
     assert compute(store, clips, encoder) == {} and encoder.asked == []
     assert compute(store, [], encoder) == {}
 
 
 def test_half_precision_takes_half_the_disk(clips, store, encoder):
-    half = FeatureStore(store.folder, "tiny@0", MAKE, dtype="float16")
+    half = FeatureStore(store.folder, "tiny@0", MAKE, DIMENSIONS, dtype="float16")
     compute(store, clips[:1], encoder), compute(half, clips[:1], encoder)
-    full, small = store.load(clips[0]), half.load(clips[0])
-    assert small.video.dtype == torch.float16 and torch.equal(small.video, full.video.half())
+    full, small = (each.load(clips[0]).tensors["video"] for each in (store, half))
+    assert small.dtype == torch.float16 and torch.equal(small, full.half())
     assert half.path(clips[0]).stat().st_size < 0.75 * store.path(clips[0]).stat().st_size
     with pytest.raises(InputError, match="'int8'; one of float32, float16"):
-        FeatureStore(store.folder, "tiny@0", MAKE, dtype="int8")
+        FeatureStore(store.folder, "tiny@0", MAKE, DIMENSIONS, dtype="int8")
 
 
 def test_what_is_missing_is_absent_and_said(tmp_path, store, encoder):
@@ -130,15 +132,16 @@ def test_what_is_missing_is_absent_and_said(tmp_path, store, encoder):
         (Clip("words", transcript="Go away."), (None, 3), "words has no picture."),
     ]
     makes_short = replace(MAKE, sound=replace(MAKE.sound, shortest=0.5))
-    store = FeatureStore(store.folder, "tiny@0", makes_short)
+    store = FeatureStore(store.folder, "tiny@0", makes_short, DIMENSIONS)
     assert compute(store, [clip for clip, *_ in given], encoder) == {}
     for clip, (frames, dimensions), problem in given:
         found = store.load(clip)
-        assert (found.video is None) == (frames is None) and (found.video is None or len(found.video) == frames)
-        assert (found.audio is None) == (dimensions == 3)
+        assert ("video" in found.tensors) == (frames is not None) and len(found.tensors.get("video", ())) == (
+            frames or 0
+        )
+        assert ("audio" in found.tensors) == (dimensions == 2)
         assert found.problems == () if problem is None else found.problems[0].startswith(problem)
-        names = set(load_file(store.path(clip)))
-        assert names == {n for n, there in (("video", found.video), ("audio", found.audio)) if there is not None}
+        assert load_file(store.path(clip)).keys() == found.tensors.keys()
 
 
 def test_errors_are_collected_and_the_rest_goes_on(tmp_path, clips, store, encoder):
@@ -147,7 +150,7 @@ def test_errors_are_collected_and_the_rest_goes_on(tmp_path, clips, store, encod
     errors = compute(store, [bad[0], *clips[:3], *bad[1:], *clips[3:]], encoder, batch_size=2)
     assert list(errors) == ["none", "text", "bare"] and encoder.asked == [2, 2, 1]
     assert errors["none"].startswith("none.mp4 cannot be read") and errors["text"].startswith("text.mp4 is not a video")
-    assert all(store.load(clip).video is not None for clip in clips)
+    assert all(store.load(clip).tensors.keys() == DIMENSIONS.keys() for clip in clips)
     with pytest.raises(CacheError, match="^bare has no features in .*; compute them first.$"):
         store.load(bad[2])
 
@@ -174,7 +177,7 @@ def test_any_changed_byte_is_noticed_and_repaired(clips, store, encoder, capsys)
 
 def test_another_encoders_features_are_not_taken(clips, store, encoder):
     compute(store, clips[:2], encoder)
-    other = FeatureStore(store.folder, "tiny@1", MAKE)
+    other = FeatureStore(store.folder, "tiny@1", MAKE, DIMENSIONS)
     with pytest.raises(CacheError, match="has no features"):
         other.load(clips[0])
     shutil.copy(store.path(clips[0]), other.path(clips[0]))
@@ -191,19 +194,19 @@ def test_another_encoders_features_are_not_taken(clips, store, encoder):
     assert compute(store, clips[:2], encoder) == {} and encoder.asked == [1]
     second = TinyEncoder(1)
     assert compute(other, clips[:2], second) == {} and second.asked == [2]
-    assert not torch.equal(other.load(clips[0]).video, store.load(clips[0]).video)
+    assert not torch.equal(*(each.load(clips[0]).tensors["video"] for each in (other, store)))
 
 
 def test_the_content_of_the_files_and_the_settings_name_the_features(tmp_path, encoder):
     clip = render(tmp_path, "a")
-    store = FeatureStore(tmp_path / "features", "tiny@0", MAKE)
+    store = FeatureStore(tmp_path / "features", "tiny@0", MAKE, DIMENSIONS)
     compute(store, [clip], encoder)
     moved = shutil.copy(clip.video, tmp_path / "moved.mp4")
     same(store.load(Clip("b", video=str(moved))), store.load(clip))
     render(tmp_path, "z"), os.replace(tmp_path / "z.mp4", clip.video)
     with pytest.raises(CacheError, match="^a has no features"):
         store.load(clip)
-    drawn = FeatureStore(store.folder, "tiny@0", replace(MAKE, frames=FrameSettings(parts=4)))
+    drawn = FeatureStore(store.folder, "tiny@0", replace(MAKE, frames=FrameSettings(parts=4)), DIMENSIONS)
     assert drawn.path(Clip("a", video=str(moved))) != drawn.path(Clip("b", video=str(moved)))
 
 
@@ -212,7 +215,7 @@ def test_features_that_do_not_fit_are_not_kept(clips, store, encoder):
         def _hear(self, sound):
             return super()._hear(sound) * 1e9
 
-    half = FeatureStore(store.folder, "tiny@0", MAKE, dtype="float16")
+    half = FeatureStore(store.folder, "tiny@0", MAKE, DIMENSIONS, dtype="float16")
     errors = compute(half, clips[:2], Loud())
     assert list(errors) == ["clip0", "clip1"] and "do not fit float16" in errors["clip0"]
     assert list(store.folder.iterdir()) == []
@@ -221,7 +224,7 @@ def test_features_that_do_not_fit_are_not_kept(clips, store, encoder):
         def _see(self, frames):
             return super()._see(frames)[0]
 
-    with pytest.raises(RunError, match="^clip0: the encoder gave .*'video': .5, 16."):
+    with pytest.raises(RunError, match="^clip0: the encoder gave .*'video': 'torch.float32 .5, 16."):
         compute(store, clips[:2], Flat())
 
 
@@ -239,14 +242,14 @@ def test_two_may_compute_at_once(clips, store):
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda _: store.compute(clips, TinyEncoder(), 1, progress=False), range(2)))
     assert results == [{}, {}] and len(list(store.folder.iterdir())) == 5
-    assert all(store.load(clip).video is not None for clip in clips)
+    assert all(store.load(clip).tensors.keys() == DIMENSIONS.keys() for clip in clips)
 
 
 SLOW = """
 import json, sys, time
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
-from test_features import MAKE, Clip, FeatureStore, TinyEncoder
+from test_feature_store import DIMENSIONS, MAKE, Clip, FeatureStore, TinyEncoder
 
 class Slow(TinyEncoder):
     def encode(self, inputs):
@@ -254,7 +257,7 @@ class Slow(TinyEncoder):
         return super().encode(inputs)
 
 clips = [Clip(*pair) for pair in json.loads(sys.argv[2])]
-FeatureStore(Path(sys.argv[1]), "tiny@0", MAKE).compute(clips, Slow(), batch_size=1)
+FeatureStore(Path(sys.argv[1]), "tiny@0", MAKE, DIMENSIONS).compute(clips, Slow(), batch_size=1)
 """
 
 
@@ -275,11 +278,45 @@ def test_a_killed_run_goes_on_where_it_was(clips, store, encoder):
     (store.folder / ".old.1.2.partial").write_bytes(b"half")
     os.utime(store.folder / ".old.1.2.partial", (0, 0))
     assert compute(store, clips, encoder, batch_size=1) == {} and len(encoder.asked) == 5 - done
-    assert all(store.load(clip).audio is not None for clip in clips)
+    assert all(store.load(clip).tensors.keys() == DIMENSIONS.keys() for clip in clips)
     assert not (store.folder / ".old.1.2.partial").exists()
 
 
 def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path, clips, encoder):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="file cannot be used for features .*; give another.$"):
-        FeatureStore(tmp_path / "file", "tiny@0", MAKE).compute(clips, encoder, progress=False)
+        FeatureStore(tmp_path / "file", "tiny@0", MAKE, DIMENSIONS).compute(clips, encoder, progress=False)
+
+
+def test_bytes_are_kept_as_they_are(tmp_path, clips):
+    class Bytes:
+        identity = "bytes"
+
+        def encode(self, inputs):
+            return [{"frames": torch.from_numpy(np.stack(each.frames))} for each in inputs]
+
+    class Floats(Bytes):
+        def encode(self, inputs):
+            return [{"frames": tensors["frames"] / 255} for tensors in super().encode(inputs)]
+
+    class Seen(Inputs):
+        def has(self, name):
+            return name == "frames" and self.frames is not None
+
+    class Maker(InputMaker):
+        def __call__(self, clip):
+            return Seen(**vars(super().__call__(clip)))
+
+    store = FeatureStore(tmp_path, "bytes", Maker(**vars(MAKE)), {"frames": 4}, "uint8")
+    with pytest.raises(RunError, match="clip0: the encoder gave .*torch.float32"):
+        store.compute(clips[:1], Floats(), progress=False)
+    assert store.compute(clips[:1], Bytes(), progress=False) == {}
+    kept = store.load(clips[0]).tensors["frames"]
+    assert kept.dtype == torch.uint8 and np.array_equal(kept, np.stack(MAKE(clips[0]).frames))
+
+
+def test_what_is_missing_is_told(tmp_path, clips, store, encoder):
+    compute(store, clips[:3], encoder)
+    store.path(clips[1]).write_bytes(b"damaged")
+    gone = Clip("gone", video=str(tmp_path / "gone.mp4"))
+    assert store.missing([*clips, gone]) == [clips[1], *clips[3:], gone]

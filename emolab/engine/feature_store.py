@@ -1,6 +1,6 @@
-"""The cache of frozen features: what the frozen encoders make of a clip, computed once and kept on disk.
+"""The cache of frozen features: named tensors that an encoder makes of a clip, computed once and kept on disk.
 
-Everything before the Q-Formers is frozen, so its output is a constant of the clip: 100 epochs need it once.
+What is frozen gives a constant of the clip: 100 epochs, or as many heads, need it once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from tqdm import tqdm
 
-from emolab.affectgpt.inputs import InputMaker, Inputs
 from emolab.corpora.clip import Clip
 from emolab.errors import EmolabError, InputError, RunError
 
 _VERSION = 1  # part of every key: raise it when decoding, drawing or cutting changes what comes out
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_DIMENSIONS = {"video": 3, "audio": 2}
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "uint8": torch.uint8}
+_THREADS = min(8, os.cpu_count() or 1)
 _STALE = 3600  # seconds after which a half-written file belongs to nobody
 
 
@@ -39,20 +38,39 @@ class CacheError(InputError):
 
 @dataclass(frozen=True)
 class Features:
-    """`video` [frames, tokens, width] and `audio` [clips, width], None where the clip has none; `problems` says why."""
+    """The tensors of a clip by name, without those that it has no input for; `problems` says why."""
 
-    video: torch.Tensor | None
-    audio: torch.Tensor | None
+    tensors: dict[str, torch.Tensor]
     problems: tuple[str, ...] = ()
 
 
+class Inputs(Protocol):
+    """What an encoder is given of one clip."""
+
+    problems: tuple[str, ...]
+
+    def has(self, name: str) -> bool:
+        """Whether there is anything of which to make the tensor `name`."""
+        ...
+
+
+class Maker(Protocol):
+    """Prepares clips, in several threads at once."""
+
+    def __call__(self, clip: Clip) -> Inputs: ...
+
+    def key(self, clip: Clip) -> str:
+        """Everything that decides the inputs. Raises MediaError where a file of the clip is missing."""
+        ...
+
+
 class Encoder(Protocol):
-    """The frozen encoders. `identity` names their weights and everything that is asked of them."""
+    """What is frozen. `identity` names its weights and everything that is asked of them."""
 
     identity: str
 
-    def encode(self, inputs: Sequence[Inputs]) -> list[tuple[torch.Tensor | None, torch.Tensor | None]]:
-        """(video, audio) of each, shapes as in `Features`; None where the input is None."""
+    def encode(self, inputs: Sequence[Inputs]) -> list[dict[str, torch.Tensor | None]]:
+        """The tensors of each by name; None, or no such name, where the inputs have nothing for it."""
         ...
 
 
@@ -60,13 +78,17 @@ class FeatureStore:
     """One safetensors file a clip, named by encoder, content of the clip's files, and settings.
 
     Holds no features itself and may be sent to other processes. Several may compute into one folder at a time. `make`
-    gives the inputs of a clip; `dtype` is how features are stored (float16 takes half the disk of float32).
+    gives the inputs of a clip, `dimensions` how many each tensor has; `dtype` is how features are stored (float16 takes
+    half the disk of float32; uint8 is for what is given as such).
     """
 
-    def __init__(self, folder: str | Path, identity: str, make: InputMaker, dtype: str = "float32"):
+    def __init__(
+        self, folder: str | Path, identity: str, make: Maker, dimensions: Mapping[str, int], dtype: str = "float32"
+    ):
         if dtype not in _DTYPES:
             raise InputError(f"Features cannot be stored as {dtype!r}; one of {', '.join(_DTYPES)}.")
         self.folder, self.identity, self.make, self.dtype = Path(folder), identity, make, dtype
+        self.dimensions = dict(dimensions)
 
     def path(self, clip: Clip) -> Path:
         """Where the features of a clip lie, or will. Raises MediaError where a file of the clip is missing."""
@@ -81,12 +103,29 @@ class FeatureStore:
         another encoder's; MediaError where the clip itself is missing."""
         return self._read(self.path(clip), clip.clip_id)
 
+    def missing(self, clips: Iterable[Clip]) -> list[Clip]:
+        """The clips of which `compute` has yet to prepare the inputs: no features, damaged ones, or a missing file."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return [clip for clip, there in pool.map(lambda clip: (clip, self._holds(clip)), clips) if not there]
+
+    def _holds(self, clip: Clip) -> bool:
+        try:
+            self.load(clip)
+        except InputError:
+            return False
+        return True
+
     def compute(
-        self, clips: Iterable[Clip], encoder: Encoder, batch_size: int = 8, progress: bool = True
+        self,
+        clips: Iterable[Clip],
+        encoder: Encoder,
+        batch_size: int = 8,
+        progress: bool = True,
+        what: str = "frozen features",
     ) -> dict[str, str]:
         """Compute what is not there yet; returns clip_id → one sentence for each clip that has no features.
 
-        Clips are decoded in threads while the encoder is busy. A killed run is gone on with; damaged files are made
+        Clips are prepared in threads while the encoder is busy. A killed run is gone on with; damaged files are made
         anew, and said. Raises InputError for another encoder than the store's, RunError when memory or disk is full.
         """
         if encoder.identity != self.identity:
@@ -96,7 +135,7 @@ class FeatureStore:
         damages: list[str] = []
         batch: list[_Work] = []
         self._open_folder()
-        bar = tqdm(total=len(clips), desc="frozen features", unit="clip", mininterval=1.0, disable=not progress)
+        bar = tqdm(total=len(clips), desc=what, unit="clip", mininterval=1.0, disable=not progress)
         with bar, contextlib.closing(self._prepared(clips, batch_size)) as prepared:
             for work in prepared:
                 damages += [work.damage] if work.damage else []
@@ -127,7 +166,7 @@ class FeatureStore:
 
     def _prepared(self, clips: Sequence[Clip], ahead: int) -> Iterator[_Work]:
         """In the order of the clips; `ahead` more are being prepared while the caller is busy with those it has."""
-        pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        pool = ThreadPoolExecutor(_THREADS)
         running: deque[Future[_Work]] = deque()
         try:
             for clip in clips:
@@ -168,19 +207,15 @@ class FeatureStore:
             ) from None
         errors = {}
         for work, given in zip(batch, encoded, strict=True):
-            tensors = {
-                name: tensor.detach().to("cpu", _DTYPES[self.dtype]).contiguous()
-                for name, tensor in zip(_DIMENSIONS, given, strict=True)
-                if tensor is not None
-            }
-            expected = {
-                name
-                for name, there in (("video", work.inputs.frames), ("audio", work.inputs.sound))
-                if there is not None
-            }
-            if tensors.keys() != expected or not _shaped(tensors):
-                shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+            there = {name: tensor for name, tensor in given.items() if tensor is not None}
+            expected = {name for name in self.dimensions if work.inputs.has(name)}
+            whole = self.dtype != "uint8" or all(tensor.dtype == torch.uint8 for tensor in there.values())
+            if there.keys() != expected or not self._shaped(there) or not whole:
+                shapes = {name: f"{tensor.dtype} {list(tensor.shape)}" for name, tensor in there.items()}
                 raise RunError(f"{work.clip_id}: the encoder gave {shapes}, and {sorted(expected)} was asked for.")
+            tensors = {
+                name: tensor.detach().to("cpu", _DTYPES[self.dtype]).contiguous() for name, tensor in there.items()
+            }
             if all(tensor.isfinite().all() for tensor in tensors.values()):
                 self._write(work.path, tensors, work.inputs.problems)
             else:
@@ -221,9 +256,12 @@ class FeatureStore:
                 f"{path} holds features of other inputs or of another encoder ({said['identity']}, not "
                 f"{self.identity}); compute the features again."
             )
-        if not _shaped(tensors):
+        if not self._shaped(tensors):
             raise CacheError(f"{path} holds tensors of another shape; compute the features again.")
-        return Features(tensors.get("video"), tensors.get("audio"), tuple(said["problems"]))
+        return Features(tensors, tuple(said["problems"]))
+
+    def _shaped(self, tensors: Mapping[str, torch.Tensor]) -> bool:
+        return all(tensor.ndim == self.dimensions.get(name) for name, tensor in tensors.items())
 
 
 @dataclass(frozen=True)
@@ -235,10 +273,6 @@ class _Work:
     inputs: Inputs | None = None
     error: str | None = None
     damage: str | None = None
-
-
-def _shaped(tensors: dict[str, torch.Tensor]) -> bool:
-    return all(tensor.ndim == _DIMENSIONS.get(name) for name, tensor in tensors.items())
 
 
 def _digest(said: dict, tensors: dict[str, torch.Tensor]) -> str:
