@@ -19,16 +19,17 @@ SUFFIXES = (".mp4", ".avi")
 
 _VIDEOS = {RELEASED: (LABELLED, UNLABELLED), PROCESSED: ("video",)}
 # What clips have from which file; where several are named, the best first (merge: recognised speech, then checked)
+_COMMON = {"description": ("final-EMER-reason.csv",), "open-vocabulary label": ("final-openset-english.csv",)}
 _LISTS = {
     RELEASED: {
         "emotion": ("label-disdim.csv",),
         "transcript": ("label-transcription.csv",),
-        "description": ("final-EMER-reason.csv",),
-        "open-vocabulary label": ("final-openset-english.csv",),
+        **_COMMON,
     },
     PROCESSED: {
         "emotion": ("label-6way.npz",),
         "transcript": ("transcription-merge.csv", "transcription_merge.csv", "transcription.csv"),
+        **_COMMON,  # to be copied here: else nobody knows which clips only test
     },
 }
 _SOURCE = {
@@ -54,7 +55,7 @@ def read_mer2024(root: str | Path) -> tuple[list[Clip], list[str]]:
     for what, names in _LISTS[form].items():
         if what not in lists:
             holds = f"holds no {' or '.join(names)}, where the clips' {what}s stand"
-            lost.append(f"{folder}: {holds}; it comes from {_SOURCE[form]}.")
+            lost.append(f"{folder}: {holds}; it comes from {_SOURCE[RELEASED if names in _COMMON.values() else form]}.")
     videos = _videos(form, folder, lost)
     if not videos:
         where = " or ".join(_VIDEOS[form])

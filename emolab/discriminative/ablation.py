@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from emolab.discriminative.protocol import Split, averaged, classes_of, out_of_f
 from emolab.discriminative.self_training import self_train
 from emolab.discriminative.settings import MODALITIES, FusionSettings, ModalityDropout, SelfTrainingSettings
 from emolab.discriminative.table import FeatureTable
+from emolab.engine.chat import pick_device
+from emolab.errors import InputError
 from emolab.scoring.settings import ScoringSettings
 from emolab.scoring.six_way import loss_difference, six_way_difference, six_way_row
 
@@ -29,11 +33,12 @@ class System:
     splits: Sequence[Split]
     jobs: Sequence[Job]
     heads: Sequence[Head]
+    device: str = "cpu"
 
     def runs(self, hidden: Mapping[str, np.ndarray] | None = None) -> Runs:
         """Out-of-fold classes of the labelled clips, by seed; `hidden` as in `out_of_fold`."""
         clip_ids, tested = self.jobs[0].features.clip_ids, self.tested
-        found = out_of_fold(self.heads, self.jobs, self.splits, hidden)
+        found = out_of_fold(self.heads, self.jobs, self.splits, hidden, self.device)
         return [classes_of(clip_ids, each, tested) for each in found.values()]
 
     @property
@@ -59,11 +64,22 @@ class System:
         return replace(self, jobs=[replace(job, features=tables[split.fold]) for job, split in pairs])
 
     def judged(self, rows: np.ndarray) -> np.ndarray:
-        """Mean calibrated probabilities [n, 6] over all heads for clips that none of them was trained on."""
+        """Mean calibrated probabilities [n, 6] over all heads. Raises InputError for a clip that one of them trained or
+        validated on."""
+        seen = np.concatenate([np.concatenate([job.train, job.valid]) for job in self.jobs])
+        if len(leaked := np.intersect1d(rows, seen)):
+            raise InputError(f"{self.jobs[0].features.clip_ids[leaked[0]]} has trained a head that would judge it.")
         parts: dict[int, FeatureTable] = {}  # tables are shared by seeds
         for job in self.jobs:
             parts.setdefault(id(job.features), job.features.take(rows))
-        return averaged(self.heads, [parts[id(job.features)] for job in self.jobs])
+        return averaged(self.heads, [parts[id(job.features)] for job in self.jobs], self.device)
+
+
+def save_heads(system: System, folder: Path) -> None:
+    """Write each head to `folder/seed…_fold…`; what another run left there goes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for split, head in zip(system.splits, system.heads, strict=True):
+        head.save(folder / f"seed{split.seed}_fold{split.fold}")
 
 
 def classes(emotions: Iterable[str | None]) -> np.ndarray:
@@ -81,7 +97,25 @@ def train_system(
 ) -> System:
     """Train the heads of all splits side by side; `tables`: fold -> the features that its heads are given."""
     jobs = [Job(tables[split.fold], split.train, targets, split.valid, split.seed) for split in splits]
-    return System(name, splits, jobs, fit(jobs, settings, drop=drop))
+    device = pick_device(settings.device)
+    return System(name, splits, jobs, fit(jobs, settings, drop=drop, device=device), device)
+
+
+def trained_anew(
+    name: str, base: System, settings: FusionSettings, drop: ModalityDropout | None
+) -> tuple[System, list[dict]]:
+    """A control for self-training: `base` trained once more on the same clips from other first weights, and accepted by
+    the same rule; the system, and a row a head as of a round without pseudo-labels. What it seems to gain is luck."""
+    other = [replace(job, seed=job.seed + 1000) for job in base.jobs]
+    new = fit(other, settings, drop=drop, device=base.device)
+    heads, rows = [], []
+    for number, (split, before, after) in enumerate(zip(base.splits, base.heads, new, strict=True)):
+        accepted = after.valid_f1 > before.valid_f1
+        heads.append(after if accepted else before)
+        told = {"job": number, "seed": split.seed, "fold": split.fold, "round": 1, "candidates": 0, "pseudo": 0}
+        told |= {"by_class": dict.fromkeys(SIX_WAY, 0), "purity": None, "accepted": accepted}
+        rows.append(told | {"valid_before": before.valid_f1, "valid_after": after.valid_f1})
+    return replace(base, name=name, heads=heads), rows
 
 
 def self_trained(
@@ -96,8 +130,9 @@ def self_trained(
 ) -> tuple[System, list[dict]]:
     """`base` after rounds of pseudo-labels on the unlabelled rows `pool` (see `self_train`), and the rows of the
     rounds."""
-    own = {"drop": drop, "truth": truth, "folds": [split.fold for split in base.splits], "shuffled": shuffled}
-    heads, rounds = self_train(base.jobs, base.heads, pool, settings, fusion, **own)
+    own = {"drop": drop, "truth": truth, "shuffled": shuffled, "device": base.device}
+    folds = [split.fold for split in base.splits]
+    heads, rounds = self_train(base.jobs, base.heads, pool, settings, fusion, folds=folds, **own)
     return replace(base, name=name, heads=heads), rounds
 
 

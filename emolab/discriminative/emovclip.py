@@ -84,8 +84,10 @@ class EmoVCLIP(nn.Module):
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Logits [n, classes]: exp(logit_scale) · cosine of video and class features."""
-        video = functional.normalize(self.video_features(pixel_values), dim=-1)
-        return self.logit_scale.exp() * video @ functional.normalize(self.class_features(), dim=-1).T
+        video, classes = self.video_features(pixel_values).float(), self.class_features().float()
+        with torch.autocast(pixel_values.device.type, enabled=False):  # bfloat16 rounds logits of 25 to tenths
+            cosine = functional.normalize(video, dim=-1) @ functional.normalize(classes, dim=-1).T
+            return self.logit_scale.exp() * cosine
 
     @contextlib.contextmanager
     def _prompted(self) -> Iterator[None]:

@@ -226,7 +226,10 @@ class _Tables:
 
         def hold(pick: Callable[[FeatureTable], np.ndarray]) -> list[torch.Tensor]:
             arrays = [pick(table) for table in tables]
-            return [held.setdefault(id(array), torch.from_numpy(array).to(device)) for array in arrays]
+            for array in arrays:
+                if id(array) not in held:
+                    held[id(array)] = torch.from_numpy(array).to(device)
+            return [held[id(array)] for array in arrays]
 
         self.vectors = {name: hold(lambda table, name=name: table.vectors[name]) for name in MODALITIES}
         self.present = hold(lambda table: table.present)

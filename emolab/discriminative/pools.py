@@ -29,14 +29,14 @@ def open_pools(clips: Iterable[Clip], folds: int) -> Pools:
     """Sort clips into pools. Raises InputError for an emotion that is none of the six, and where one of the six has
     fewer labelled clips than there are folds.
 
-    Clips of the test split and all with open-vocabulary labels only test, so that the co-judgment may use what is
-    predicted for them.
+    Clips of the test split and all with open-vocabulary labels or a description only test, so that the co-judgment may
+    use what is predicted for them.
     """
     labelled, unlabelled, test = [], [], []
     for clip in clips:
         if clip.emotion is not None and clip.emotion not in SIX_WAY:
             raise InputError(f"{clip.clip_id}: its emotion is {clip.emotion!r}; one of {', '.join(SIX_WAY)}.")
-        if clip.labels is not None or clip.split == "test":
+        if clip.labels is not None or clip.description is not None or clip.split == "test":
             test.append(clip)
         else:
             (unlabelled if clip.emotion is None else labelled).append(clip)

@@ -5,6 +5,7 @@ but for what a comment names.
 """
 
 from dataclasses import dataclass, field
+from math import isfinite
 
 from emolab.corpora.clip import SIX_WAY
 from emolab.engine.settings import DTYPES, ModelSettings
@@ -50,6 +51,8 @@ class EmoVCLIPSettings:
     def __post_init__(self) -> None:
         if min(self.global_prompts, self.context, self.epochs, self.batch_size) < 1 or self.learning_rate <= 0:
             raise InputError("discriminative.emovclip: prompts, context, epochs and batch_size start at 1.")
+        if min(self.weight_decay, self.seed) < 0:
+            raise InputError("discriminative.emovclip: weight_decay and seed start at 0.")
 
 
 @dataclass
@@ -77,6 +80,7 @@ class FusionSettings:
     weight_decay: float = 1e-5
     batch_size: int = 32
     epochs: int = 100
+    device: str = "auto"
     drop: ModalityDropout = field(default_factory=ModalityDropout)
 
     def __post_init__(self) -> None:
@@ -86,6 +90,8 @@ class FusionSettings:
             raise InputError("discriminative.fusion: hidden, batch_size and epochs start at 1, learning_rate above 0.")
         if self.hidden % 4 or not 0 <= self.dropout < 1:
             raise InputError("discriminative.fusion: hidden is a multiple of 4, dropout lies in [0, 1).")
+        if self.weight_decay < 0:
+            raise InputError("discriminative.fusion.weight_decay starts at 0.")
 
 
 @dataclass
@@ -131,5 +137,7 @@ class DiscriminativeSettings:
             raise InputError(f"discriminative.view is {self.view!r}; face or frame.")
         if self.folds < 3:
             raise InputError("discriminative.folds starts at 3: one to test, one to validate, the others to train.")
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
-            raise InputError("discriminative.seeds holds at least one seed, and none twice.")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise InputError("discriminative.seeds holds at least one seed, from 0, and none twice.")
+        if not all(isfinite(level) for level in self.noise):
+            raise InputError("discriminative.noise holds signal-to-noise ratios in dB, which are numbers.")

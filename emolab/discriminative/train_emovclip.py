@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from emolab.corpora.clip import SIX_WAY, Clip
 from emolab.discriminative.checkpoints import folder_of, precision
 from emolab.discriminative.emovclip import EmoVCLIP, class_questions
-from emolab.discriminative.pixels import load_image_processor, normalised
+from emolab.discriminative.pixels import cut_pixels, load_image_processor, normalised
 from emolab.discriminative.settings import DiscriminativeSettings, EncoderSettings
 from emolab.discriminative.table import Extracted
 from emolab.engine.feature_store import FeatureStore
@@ -55,14 +56,19 @@ class EmoVCLIPTrainer:
         kept = _load(folder / "features.safetensors", identity)
         if kept is None:
             folder.mkdir(parents=True, exist_ok=True)
+            visible = [clip for clip, there in zip(clips, base.present, strict=True) if there]
+            cut_pixels(visible, self.pixels, self.settings.video, progress=False)  # they may be lost since `base`
             model = self._made()
             learned = _load(folder / "prompts.safetensors", identity)
             if learned is None:
-                write_rows(folder / "log.jsonl", self._train(model, [clips[row] for row in rows], title))
+                with self._memory():
+                    log = self._train(model, [clips[row] for row in rows], title)
+                write_rows(folder / "log.jsonl", log)
                 _write(folder / "prompts.safetensors", identity, model.state_dict())
             else:
                 model.load_state_dict(learned)
-            kept = {"vectors": self._see(model, clips, base.present, title)}
+            with self._memory():
+                kept = {"vectors": self._see(model, clips, base.present, title)}
             _write(folder / "features.safetensors", identity, kept)
         return Extracted(base.clip_ids, kept["vectors"].numpy(), base.present, base.problems, identity)
 
@@ -144,8 +150,20 @@ class EmoVCLIPTrainer:
         return normalised(pixels.to(self._parts.device), self._parts.processor)
 
     def _autocast(self) -> torch.autocast:
-        dtype = self._parts.dtype
-        return torch.autocast(torch.device(self._parts.device).type, dtype, enabled=dtype != torch.float32)
+        dtype = self._parts.dtype  # float16 would need its losses scaled: there it stays float32
+        return torch.autocast(torch.device(self._parts.device).type, dtype, enabled=dtype == torch.bfloat16)
+
+    @contextlib.contextmanager
+    def _memory(self) -> Iterator[None]:
+        """A GPU that is too small ends with a sentence."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            size = self.settings.emovclip.batch_size
+            raise RunError(
+                f"EmoVCLIP ran out of memory on {size} clips of {self.settings.frames.parts} frames; lower "
+                "discriminative.emovclip.batch_size."
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from emolab.media.errors import MediaError
+from emolab.media.sampling import content_hash
 
 _SIDE = 112
 
@@ -42,6 +43,15 @@ def read_openface(
         )
     chosen = [crops[min(position * len(crops) // n_frames, len(crops) - 1)] for position in positions]
     return [np.ascontiguousarray(crop[..., ::-1]) if crop.any() else None for crop in chosen]
+
+
+def openface_key(root: str | Path, clip_id: str) -> str:
+    """What decides a clip's crops: their place and content (empty where there are none)."""
+    try:
+        path = _path(Path(root), clip_id)
+        return f"{root}\0{clip_id}\0{content_hash(path)}"
+    except MediaError:
+        return f"{root}\0{clip_id}\0"
 
 
 def _path(root: Path, clip_id: str) -> Path:

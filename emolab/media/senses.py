@@ -12,6 +12,7 @@ from emolab.corpora.clip import Clip
 from emolab.corpora.stills import IMAGE_SUFFIXES
 from emolab.media.errors import MediaError
 from emolab.media.faces import NoFaceError
+from emolab.media.openface import openface_key
 from emolab.media.probe import open_media
 from emolab.media.sampling import content_hash, draw_key
 from emolab.media.settings import FaceSettings, FrameSettings
@@ -55,7 +56,7 @@ def seen_key(clip: Clip, frames: FrameSettings, faces: FaceSettings, view: str, 
     key = draw_key(clip.video, clip_id=clip.clip_id, seed=seed, parts=frames.parts, draw=frames.draw) + f"\0{view}"
     if view != "frame":
         key += f"\0{faces.source}\0{faces.choose}\0{faces.size}\0{faces.confidence}"
-        key += f"\0{faces.openface}\0{clip.clip_id}" if faces.source == "openface" else ""
+        key += f"\0{openface_key(faces.openface, clip.clip_id)}" if faces.source == "openface" else ""
     return key
 
 

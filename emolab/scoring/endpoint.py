@@ -36,7 +36,7 @@ def endpoint_judge(address: str, model: str, *, timeout: float = 120, wait: floa
         for attempt in range(1, _TRIES + 1):
             try:
                 with _OPENER.open(request, timeout=timeout) as response:
-                    return str(json.load(response)["choices"][0]["message"]["content"])
+                    return str(json.load(response)["choices"][0]["message"]["content"] or "")  # null: it refused
             except urllib.error.HTTPError as error:
                 if 400 <= error.code < 500 and error.code not in (408, 429):
                     raise InputError(

@@ -45,7 +45,7 @@ def _read(corpus: CorpusSettings, root: Path) -> list[Clip]:
     if corpus.reader == "mer2024":
         clips, lost = read_mer2024(root)
         if lost:
-            print(printable(f"MER2024: {len(lost)} missing or left out; the first: {lost[0]}"))
+            print(printable(f"MER2024: {len(lost)} missing or left out; the first: {' '.join(lost[:3])}"))
         return clips
     return read_rows(root) if corpus.reader == "rows" else read_ch_simsv2(root)
 

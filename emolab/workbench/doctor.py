@@ -46,7 +46,7 @@ def examine(settings: Settings) -> list[Finding]:
     return [
         _python(),
         *_packages(packages),
-        _gpu([*(model.device for model in models.values()), settings.affectgpt.device], backends),
+        _gpu([*(model.device for model in models.values()), *_devices(settings)], backends),
         _memory(),
         _disk(outputs_folder(settings.outputs)),
         *(_weights(name, model) for name, model in models.items()),
@@ -56,6 +56,13 @@ def examine(settings: Settings) -> list[Finding]:
         _data(settings),
         *([_minigpt4(settings.corpus.minigpt4)] if settings.corpus.minigpt4 else []),
     ]
+
+
+def _devices(settings: Settings) -> list[str]:
+    """Where what is no chat model runs."""
+    own = settings.discriminative
+    parts = [getattr(own, modality) for modality in MODALITIES]
+    return [settings.affectgpt.device, own.fusion.device, *(part.device for part in parts if part.path)]
 
 
 def named_models(settings: Settings) -> dict[str, ModelSettings]:

@@ -75,6 +75,8 @@ def processed(tmp_path, media):
     (root / "transcription-merge.csv").write_text(
         "name,chinese\nsample_00000001,你好\nsamplenew_00000005,nan\n", "utf-8"
     )
+    (root / "final-EMER-reason.csv").write_text("name,chinese,english\nsample_00000001,,He smiles.\n", "utf-8")
+    (root / "final-openset-english.csv").write_text('name,openset\nsample_00000001,"[happy]"\n', "utf-8")
     return root
 
 
@@ -231,11 +233,18 @@ def test_what_is_missing_is_told(released):
         read_mer2024(released)
 
 
+def test_described_clips_of_the_processed_form_are_known(processed):
+    clips, _ = by_name(processed)
+    assert clips["sample_00000001"].labels == ("happy",) and clips["sample_00000001"].description == "He smiles."
+    assert sum(clip.labels is not None for clip in clips.values()) == 1
+
+
 def test_what_is_missing_of_the_processed_form(processed):
-    for name in ("label-6way.npz", "transcription.csv", "transcription-merge.csv"):
+    for name in ("label-6way.npz", "transcription.csv", "transcription-merge.csv", "final-openset-english.csv"):
         (processed / name).unlink()
     shutil.rmtree(processed / "audio")
-    clips, (labels, words) = by_name(processed)
+    clips, (labels, words, sets) = by_name(processed)
+    assert "holds no final-openset-english.csv" in sets and "it comes from MER2024's release (gated" in sets
     assert len(clips) == 4 and all(clip.audio == clip.video and not clip.emotion for clip in clips.values())
     assert "no label-6way.npz, where the clips' emotions stand; it comes from MERTools" in labels
     assert "no transcription-merge.csv or transcription_merge.csv or transcription.csv" in words
@@ -282,7 +291,8 @@ def test_a_folder_that_cannot_be_read_is_named(released):
 def test_lists_that_are_there(released, processed):
     names = ["label-disdim.csv", "label-transcription.csv", "final-EMER-reason.csv", "final-openset-english.csv"]
     assert list(lists_of(released).values()) == [released / name for name in names]
-    assert [path.name for path in lists_of(processed).values()] == ["label-6way.npz", "transcription-merge.csv"]
+    merged = ["label-6way.npz", "transcription-merge.csv", *names[2:]]
+    assert [path.name for path in lists_of(processed).values()] == merged
     (released / "label-transcription.csv").unlink()
     assert list(lists_of(released)) == ["emotion", "description", "open-vocabulary label"]
 

@@ -16,10 +16,13 @@ from emolab.discriminative.ablation import (
     classes,
     missing_table,
     round_table,
+    save_heads,
     self_trained,
     step_table,
     train_system,
+    trained_anew,
 )
+from emolab.discriminative.head import Head
 from emolab.discriminative.protocol import plan
 from emolab.discriminative.settings import FusionSettings, ModalityDropout, SelfTrainingSettings
 from emolab.errors import InputError
@@ -138,6 +141,32 @@ def test_self_training_is_a_system_with_rounds(systems):
     unknown, same = self_trained("taught", systems[1], POOL, settings, FUSION, drop, None)
     assert unknown.runs() == trained.runs()  # the truth measures, and does nothing else
     assert all(row["purity"] is None for row in round_table(same))
+
+
+def test_training_anew_is_judged_by_the_same_rule(systems):
+    system = systems[1]
+    anew, rows = trained_anew("anew", system, FUSION, ModalityDropout(0.4, 0.4, 0.4))
+    assert len(rows) == len(SPLITS) and all(row["pseudo"] == 0 and row["purity"] is None for row in rows)
+    for row, before, kept in zip(rows, system.heads, anew.heads, strict=True):
+        assert row["valid_before"] == before.valid_f1 and row["accepted"] == (row["valid_after"] > before.valid_f1)
+        assert (kept is before) != row["accepted"]
+    assert any(row["valid_after"] != row["valid_before"] for row in rows)  # it is another training
+    assert round_table(rows)[0]["purity"] is None
+
+
+def test_heads_are_written_and_those_of_another_run_go(systems, tmp_path):
+    (tmp_path / "heads" / "seed9_fold9").mkdir(parents=True)
+    save_heads(systems[0], tmp_path / "heads")
+    names = {f"seed{seed}_fold{fold}" for seed in (0, 1) for fold in range(3)}
+    assert {path.name for path in (tmp_path / "heads").iterdir()} == names
+    kept = Head.load(tmp_path / "heads" / "seed0_fold1")
+    table = systems[0].jobs[1].features
+    assert np.allclose(kept.probabilities(table), systems[0].heads[1].probabilities(table), equal_nan=True)
+
+
+def test_a_clip_that_a_head_knows_is_not_judged_by_all(systems):
+    with pytest.raises(InputError, match="has trained a head that would judge it"):
+        systems[0].judged(np.array([3, 125]))
 
 
 def test_a_head_that_saw_its_test_clip_is_refused(systems):

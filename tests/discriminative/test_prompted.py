@@ -10,6 +10,7 @@ from emolab.discriminative.prompts import WRITER, WRITER_ID, prompted, what_word
 from emolab.discriminative.settings import DiscriminativeSettings
 from emolab.engine.chat import ChatModel
 from emolab.engine.rows import RowFile
+from emolab.errors import InputError, RunError
 
 CLIPS = [
     Clip("a", transcript="I lost him last winter."),
@@ -52,39 +53,52 @@ def test_what_was_answered_is_not_asked_again(tmp_path):
     asked = []
 
     def ask(prompts):
-        asked.append(prompts)
+        asked.extend(prompts)
         return [f"Something about {len(prompt)} signs." for prompt in prompts]
 
     for _ in range(2):
         with RowFile(tmp_path / "answers.jsonl") as answers:
             rows = write_about(CLIPS, ask, answers, model="callable", progress=False)
         assert [bool(row["text"]) for row in rows] == [True, True, False, True]
-    assert asked == [[what_words_suggest(clip.transcript) for clip in CLIPS[:2]]]
+    assert sorted(asked) == sorted(what_words_suggest(clip.transcript) for clip in CLIPS[:2])
     with RowFile(tmp_path / "answers.jsonl") as answers:  # another model answers for itself
         write_about(CLIPS, ask, answers, model="other", progress=False)
-    assert len(asked) == 2
+    assert len(asked) == 4
 
 
-def test_an_empty_answer_is_an_error_and_asked_again(tmp_path):
-    said = iter(([" ", "Anger."], ["Grief."]))
+def test_without_an_answer_the_words_stand_alone_and_it_is_asked_again(tmp_path):
+    said = {what_words_suggest(CLIPS[0].transcript): " ", what_words_suggest(CLIPS[1].transcript): "Anger."}
     with RowFile(tmp_path / "answers.jsonl") as answers:
-        first = write_about(CLIPS[:2], lambda prompts: next(said), answers, model="m", progress=False)
-        second = write_about(CLIPS[:2], lambda prompts: next(said), answers, model="m", progress=False)
-    assert first[0]["error"] == "The model gave an empty answer." and first[0]["text"] == ""
+        first = write_about(CLIPS[:2], lambda p: [said[p[0]]], answers, model="m", progress=False)
+        second = write_about(CLIPS[:2], lambda p: ["Grief."], answers, model="m", progress=False)
+    assert first[0]["error"] == "The model gave an empty answer." and first[0]["text"] == CLIPS[0].transcript
     assert [row["written"] for row in second] == ["Grief.", "Anger."]
+
+
+def test_a_refused_prompt_is_its_rows_error_and_all_refused_are_the_runs(tmp_path):
+    def filtered(prompts):
+        if "dare" in prompts[0]:
+            raise InputError("refuses the request (400 content_filter)")
+        return ["Grief."]
+
+    with RowFile(tmp_path / "answers.jsonl") as answers:
+        rows = write_about(CLIPS[:2], filtered, answers, model="m", progress=False)
+    assert rows[0]["error"] is None and "content_filter" in rows[1]["error"] and rows[1]["text"] == CLIPS[1].transcript
+    with RowFile(tmp_path / "others.jsonl") as answers, pytest.raises(InputError, match="content_filter"):
+        write_about(CLIPS[1:2], filtered, answers, model="m", progress=False)
 
 
 def test_what_was_answered_before_a_failure_is_kept(tmp_path):
     many = [Clip(str(n), transcript=f"Line {n}.") for n in range(40)]
 
     def failing(prompts):
-        if "Line 35." in prompts[-1] or len(prompts) < 32:
-            raise RuntimeError("no network")
-        return ["Joy."] * len(prompts)
+        if "Line 35." in prompts[0]:
+            raise RunError("no network")
+        return ["Joy."]
 
-    with RowFile(tmp_path / "answers.jsonl") as answers, pytest.raises(RuntimeError):
+    with RowFile(tmp_path / "answers.jsonl") as answers, pytest.raises(RunError):
         write_about(many, failing, answers, model="m", progress=False)
     with RowFile(tmp_path / "answers.jsonl") as answers:
         asked = []
-        rows = write_about(many, lambda p: asked.extend(p) or ["Joy."] * len(p), answers, model="m", progress=False)
-    assert len(asked) == 8 and all(row["text"] for row in rows)
+        rows = write_about(many, lambda p: asked.extend(p) or ["Joy."], answers, model="m", progress=False)
+    assert 1 <= len(asked) <= 10 and all(row["text"] for row in rows)

@@ -130,6 +130,17 @@ def test_a_loss_that_is_no_number_ends_with_a_sentence(world, tmp_path):
     assert not (tmp_path / "prompts.safetensors").exists()
 
 
+def test_lost_and_damaged_frames_are_cut_again(world, tmp_path):
+    _, first = features(world, tmp_path / "a")
+    path = world.pixels.path(world.clips[0])
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    world.pixels.path(world.clips[1]).unlink()
+    _, second = features(world, tmp_path / "b")
+    assert np.array_equal(first.vectors, second.vectors, equal_nan=True)
+
+
 def test_bytes_are_kept_once(world):
     kept = world.pixels.load(world.clips[0]).tensors["pixels"]
     assert kept.dtype == torch.uint8 and list(kept.shape) == [3, 3, 32, 32]

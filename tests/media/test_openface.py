@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from emolab.media.errors import MediaError
-from emolab.media.openface import read_openface
+from emolab.media.openface import openface_key, read_openface
 
 
 def crops(count):
@@ -86,3 +86,10 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
 def test_a_missing_file_names_the_setting(tmp_path):
     with pytest.raises(MediaError, match=r"^a\.npy is not in .*faces\.openface\.$"):
         read_openface(tmp_path, "a", [0], 2)
+
+
+def test_other_crops_are_another_key(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 112, 112, 3), np.uint8))
+    first = openface_key(tmp_path, "a")
+    np.save(tmp_path / "a.npy", np.ones((2, 112, 112, 3), np.uint8))
+    assert openface_key(tmp_path, "a") != first and openface_key(tmp_path, "b") == openface_key(tmp_path, "b")

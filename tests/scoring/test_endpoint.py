@@ -50,6 +50,11 @@ def test_answers_come_in_order(server, monkeypatch):
     assert (body["model"], body["temperature"]) == ("judge", 0)
 
 
+def test_an_answer_of_null_is_empty(server):
+    server.plan = [(200, json.dumps({"choices": [{"message": {"content": None}}]}))]
+    assert endpoint_judge(server.address, "judge")(["a"]) == [""]
+
+
 def test_a_busy_server_is_asked_again(server, monkeypatch):
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     server.plan = [(503, "busy"), (429, "slower"), (200, None)]
