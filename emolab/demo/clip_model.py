@@ -44,7 +44,10 @@ def tokenizer(texts: int = 6000) -> CLIPTokenizer:
     trained = CLIPTokenizer().train_new_from_iterator([*lines, *[f"{words} neutral"] * 50], SIZE, show_progress=False)
     state = json.loads(trained.backend_tokenizer.to_str())["model"]
     merges = [tuple(pair) for pair in state["merges"]]
-    return CLIPTokenizer(vocab=state["vocab"], merges=merges, model_max_length=77)
+    special = [trained.bos_token, trained.eos_token]
+    tokens = [*special, *sorted(state["vocab"].keys() - set(special))]  # the trainer's own order changes between runs
+    vocab = {token: number for number, token in enumerate(tokens)}
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77)
 
 
 def image_processor() -> CLIPImageProcessor:

@@ -57,7 +57,7 @@ def video_features(
     video = VideoEncoder(encoder)
     store = FeatureStore(folder, video.identity, _PixelReader(pixels), {"vector": 1})
     named = _named(clips)
-    uncut = cut_pixels(store.missing(clips), pixels, encoder, progress)
+    uncut = cut_pixels(clips if store.missing(clips) else [], pixels, encoder, progress)
     cut = [clip for clip in clips if clip.clip_id not in uncut]
     return _extracted(named, cut, store, video, encoder.batch_size, progress, uncut)
 

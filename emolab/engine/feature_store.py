@@ -14,7 +14,8 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -126,30 +127,23 @@ class FeatureStore:
         """Compute what is not there yet; returns clip_id → one sentence for each clip that has no features.
 
         Clips are prepared in threads while the encoder is busy. A killed run is gone on with; damaged files are made
-        anew, and said. Raises InputError for another encoder than the store's, RunError when memory or disk is full.
+        anew, and said. Batches are the same ones whatever is there already: a clip's features differ in their last
+        bits with those that it is encoded beside. Raises InputError for another encoder than the store's, RunError when
+        memory or disk is full.
         """
         if encoder.identity != self.identity:
             raise InputError(f"These features are of {self.identity}, not of {encoder.identity}; give another folder.")
         clips = list(clips)
         errors: dict[str, str] = {}
         damages: list[str] = []
-        batch: list[_Work] = []
         self._open_folder()
         bar = tqdm(total=len(clips), desc=what, unit="clip", mininterval=1.0, disable=not progress)
         with bar, contextlib.closing(self._prepared(clips, batch_size)) as prepared:
-            for work in prepared:
-                damages += [work.damage] if work.damage else []
-                if work.inputs is not None:
-                    batch.append(work)
-                else:
-                    errors |= {work.clip_id: work.error} if work.error else {}
-                    bar.update()
-                if len(batch) == batch_size:
-                    errors |= self._encode(batch, encoder)
-                    bar.update(len(batch))
-                    batch = []
-            errors |= self._encode(batch, encoder)
-            bar.update(len(batch))
+            for batch in prepared:
+                damages += [work.damage for work in batch if work.damage]
+                errors |= {work.clip_id: work.error for work in batch if work.error}
+                errors |= self._encode([work for work in batch if work.inputs is not None], encoder)
+                bar.update(len(batch))
         if damages:
             tqdm.write(f"damaged files of features made anew: {len(damages)}; the first: {damages[0]}")
         return errors
@@ -164,23 +158,38 @@ class FeatureStore:
         except OSError as error:
             raise InputError(f"{self.folder} cannot be used for features ({error.strerror}); give another.") from None
 
-    def _prepared(self, clips: Sequence[Clip], ahead: int) -> Iterator[_Work]:
-        """In the order of the clips; `ahead` more are being prepared while the caller is busy with those it has."""
+    def _prepared(self, clips: Sequence[Clip], size: int) -> Iterator[list[_Work]]:
+        """Batches in the order of the clips; the next one is being prepared while the caller is busy with one."""
         pool = ThreadPoolExecutor(_THREADS)
-        running: deque[Future[_Work]] = deque()
+        running: deque[tuple[Sequence[Clip], list[Future[_Work]]]] = deque()
         try:
-            for clip in clips:
-                running.append(pool.submit(self._prepare, clip))
-                if len(running) > ahead:
-                    yield running.popleft().result()
+            for start in range(0, len(clips), size):
+                batch = clips[start : start + size]
+                running.append((batch, [pool.submit(self._prepare, clip) for clip in batch]))
+                if len(running) > 1:
+                    yield self._whole(pool, *running.popleft())
             while running:
-                yield running.popleft().result()
+                yield self._whole(pool, *running.popleft())
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _prepare(self, clip: Clip) -> _Work:
+    def _whole(self, pool: ThreadPoolExecutor, clips: Sequence[Clip], batch: list[Future[_Work]]) -> list[_Work]:
+        """The batch, with the inputs of what is there already where others are to be encoded beside it."""
+        works = [each.result() for each in batch]
+        if all(work.inputs is None for work in works):
+            return works
+        kept = [work.inputs is None and work.error is None for work in works]
+        beside = [clip for clip, there in zip(clips, kept, strict=True) if there]
+        again = pool.map(partial(self._prepare, again=True), beside)
+        # an error of these is none: they have their features
+        return [replace(next(again), error=None) if there else work for work, there in zip(works, kept, strict=True)]
+
+    def _prepare(self, clip: Clip, again: bool = False) -> _Work:
+        """`again`: though its features are there, which stay as they are."""
         try:
             path, damage = self.path(clip), None
+            if again:
+                return _Work(clip.clip_id, None, self.make(clip))
             if path.exists():
                 try:
                     self._read(path, clip.clip_id)
@@ -216,6 +225,8 @@ class FeatureStore:
             tensors = {
                 name: tensor.detach().to("cpu", _DTYPES[self.dtype]).contiguous() for name, tensor in there.items()
             }
+            if work.path is None:
+                continue  # it is there: only encoded beside the others
             if all(tensor.isfinite().all() for tensor in tensors.values()):
                 self._write(work.path, tensors, work.inputs.problems)
             else:
@@ -266,7 +277,8 @@ class FeatureStore:
 
 @dataclass(frozen=True)
 class _Work:
-    """One clip on its way: `inputs` None means that there is nothing to do, or an error."""
+    """One clip on its way: `inputs` None means that there is nothing to do, or an error; `path` None that nothing is to
+    be written."""
 
     clip_id: str
     path: Path | None = None

@@ -11,6 +11,7 @@ from emolab.corpora import read_rows
 from emolab.corpora.clip import SIX_WAY
 from emolab.corpora.settings import CorpusSettings
 from emolab.demo.corpus import is_drawn, render
+from emolab.demo.truth import six_way
 from emolab.labels.lexicon import family_of
 from emolab.media.audio import read_audio
 from emolab.media.probe import probe
@@ -49,6 +50,17 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path):
     other = hashes(render(tmp_path / "c", SIZES, seed=1, workers=1))
     assert first == again
     assert not set(other.values()) & {v for k, v in first.items() if k.endswith(("mp4", "png"))}
+
+
+def test_the_unlabelled_pool_holds_clips_of_no_emotion_of_the_six(tmp_path):
+    """As in MER2024, nobody sorted them out; the labelled pool has none."""
+    root = render(tmp_path, CorpusSettings(described=0, labelled=4, unlabelled=16, stills=0, test=0))
+    meant = six_way(root)
+    pool = [meant[clip.clip_id] for clip in read_rows(root) if clip.clip_id.startswith("unlabelled")]
+    assert len(pool) == 16 and 0 < pool.count(None) < 16 and set(pool) <= {*SIX_WAY, None}
+    labelled = [clip for clip in read_rows(root) if clip.clip_id.startswith("labelled")]
+    assert len(labelled) == 4 and all(clip.emotion == meant[clip.clip_id] in SIX_WAY for clip in labelled)
+    assert CorpusSettings().unlabelled == 420
 
 
 def test_rendering_goes_on_where_it_was_stopped(tmp_path):

@@ -136,7 +136,10 @@ def test_pixels_are_cut_only_where_they_are_needed(clips, settings, tmp_path):
     found = see(clips[:4], settings, tmp_path)
     shutil.rmtree(tmp_path / "pixels")
     again = see(clips, settings, tmp_path)
-    assert len(list((tmp_path / "pixels").glob("*.safetensors"))) == 2
+    assert len(list((tmp_path / "pixels").glob("*.safetensors"))) == 6  # the new ones are encoded beside the others
+    shutil.rmtree(tmp_path / "pixels")
+    see(clips, settings, tmp_path)
+    assert not list((tmp_path / "pixels").glob("*.safetensors"))  # every feature is there
     assert np.array_equal(again.vectors[:4], found.vectors) and again.present.all()
 
 

@@ -93,6 +93,24 @@ def test_a_poisoned_round_hurts_and_is_stopped():
     assert all(row["job"] not in stopped for row in rows if row["round"] > 1)
 
 
+def test_shuffled_pseudo_labels_hurt(start):
+    """The control: as many clips of each class as the heads guess, but by chance which ones."""
+    jobs, heads = start
+    settings = SelfTrainingSettings(2, [0.0] * 6)
+    _, honest = grown(jobs, heads, replace(settings, rounds=1), truth=TRUTH)
+    best, rows = grown(jobs, heads, settings, truth=TRUTH, shuffled=3)
+    plain = {row["job"]: row for row in honest}
+    assert [row["round"] for row in rows] == [1, 1, 1] and best == heads  # none helped, so none went on
+    for row in rows:
+        same = ("seed", "candidates", "pseudo", "by_class", "valid_before")
+        assert {key: row[key] for key in same} == {key: plain[row["job"]][key] for key in same}
+        assert row["pseudo"] == 240 and row["purity"] < 0.28 < 0.6 < plain[row["job"]]["purity"]
+        assert row["valid_after"] < row["valid_before"] - 0.1 and row["accepted"] is False
+    assert grown(jobs, heads, settings, truth=TRUTH, shuffled=3)[1] == rows
+    other = grown(jobs, heads, settings, truth=TRUTH, shuffled=4)[1]
+    assert [row["purity"] for row in other] != [row["purity"] for row in rows]
+
+
 def test_agreement_takes_fewer_and_purer_ones(start):
     jobs, heads = start
     _, alone = grown(jobs, heads, SelfTrainingSettings(1, [0.5] * 6), truth=TRUTH)

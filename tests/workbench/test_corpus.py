@@ -1,7 +1,9 @@
 import pytest
 
+from emolab.corpora import read_rows
+from emolab.corpora.clip import SIX_WAY
 from emolab.errors import InputError
-from emolab.workbench.corpus import corpus_files, open_corpus
+from emolab.workbench.corpus import corpus_files, open_corpus, six_way_truth
 from emolab.workbench.profiles import load_profile
 
 
@@ -13,6 +15,20 @@ def test_the_drawn_corpus_is_rendered_once(tmp_path):
     stamps = [path.stat().st_mtime_ns for path in sorted((root / "video").iterdir())]
     assert open_corpus(settings) == (root, clips)
     assert [path.stat().st_mtime_ns for path in sorted((root / "video").iterdir())] == stamps
+
+
+def test_the_six_way_truth_is_known_of_drawn_clips_alone(small_corpus, tmp_path):
+    settings, clips = load_profile("demo"), read_rows(small_corpus)
+    meant = six_way_truth(settings, small_corpus, clips)
+    assert len(meant) == len(clips) == 13 and set(meant) <= {*SIX_WAY, None}
+    labelled = [(clip.emotion, each) for clip, each in zip(clips, meant, strict=True) if clip.emotion]
+    assert labelled and all(told == each for told, each in labelled)
+    assert six_way_truth(settings, small_corpus, clips[::-1]) == meant[::-1]
+    rows = load_profile("demo", {"corpus.reader": "rows", "corpus.root": str(small_corpus)})
+    assert six_way_truth(rows, small_corpus, clips) is None
+    (tmp_path / "a.mp4").touch()
+    folder = load_profile("laptop", {"corpus.root": str(tmp_path)})
+    assert six_way_truth(folder, *open_corpus(folder)) is None
 
 
 def test_a_users_folder(tmp_path):

@@ -76,9 +76,34 @@ def test_data_of_mer2024(tmp_path):
         (tmp_path / f"video/{name}.mp4").touch()
     np.savez(tmp_path / "label-6way.npz", train_corpus={"a": {"emo": "sad"}})
     part = findings(*chosen)["data"]
-    assert part.status == "warning" and part.found.startswith(f"2 clips in {tmp_path}, 1 with an emotion; 1 missing")
+    assert part.status == "warning" and part.found.startswith(f"2 clips in {tmp_path}, 1 with an emotion; 3 missing")
     (tmp_path / "transcription.csv").write_text("name,sentence\na,x\n")
+    for name in ("final-EMER-reason", "final-openset-english"):
+        (tmp_path / f"{name}.csv").write_text("name,chinese,english\n")
     assert findings(*chosen)["data"].status == "ok"
+
+
+def test_the_encoders_and_the_writer_of_notebook_06(checkpoint, monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    names = [f"weights discriminative.{name}" for name in ("audio", "video", "text", "writer")]
+    whole = findings()
+    assert [whole[name].status for name in names] == ["ok"] * 4
+    one = findings(f"discriminative.audio.path={checkpoint}", "discriminative.video.path=./nothing")
+    assert [one[name].status for name in names] == ["ok", "missing", "ok", "ok"]
+    assert one[names[1]].cure.startswith("--set discriminative.video.path=")
+    none = findings("discriminative.text.path=")
+    assert none[names[2]].found == "discriminative.text names no model" and none[names[2]].status == "missing"
+    other = findings("discriminative.writer.path=some/model")
+    assert other[names[3]].status == "missing" and "hf download some/model" in other[names[3]].cure
+    assert other["loading discriminative.writer"].status == "ok"  # ms-swift has its model_type
+
+
+def test_an_endpoint_writes_without_a_writer():
+    found = findings("discriminative.endpoint=https://host/v1", "discriminative.writer.path=./nothing")
+    assert not any("discriminative.writer" in name for name in found)
+    assert found["weights discriminative.text"].status == "ok"
 
 
 def test_packages_against_the_lock(tmp_path, monkeypatch):
@@ -91,7 +116,8 @@ def test_packages_against_the_lock(tmp_path, monkeypatch):
 
 def test_no_model_no_model_packages():
     found = findings(profile="published")
-    assert "package numpy" in found and "package torch" not in found and "weights internvl" not in found
+    assert "package numpy" in found and "package torch" not in found
+    assert not any(name.startswith("weights") for name in found)
 
 
 def test_a_gpu_is_needed_only_where_the_profile_says_so(monkeypatch, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from emolab.affectgpt.settings import AffectSettings
 from emolab.captions.settings import ImageSettings
+from emolab.discriminative.settings import DiscriminativeSettings
 from emolab.engine.settings import ModelSettings
 from emolab.errors import InputError
 from emolab.internvl.settings import AblationSettings, SftSettings
@@ -39,7 +40,8 @@ def test_demo_is_the_defaults():
     demo = load_profile("demo")
     plain = Settings(profile="demo", about=demo.about, internvl=ModelSettings(batch_size=64, max_new_tokens=96))
     trainings = {"sft": demo.sft, "affectgpt_sft": demo.affectgpt_sft}  # set for models of a few million parameters
-    quick = replace(plain, ablation=demo.ablation, affectgpt=demo.affectgpt, **trainings)
+    own = {"affectgpt": demo.affectgpt, "discriminative": demo.discriminative}
+    quick = replace(plain, ablation=demo.ablation, **own, **trainings)
     assert demo == replace(quick, images=ImageSettings(frames_per_clip=2, limit=300))
     parts = ("vision", "audio", "language", "qformers", "frames", "sound", "view")
     assert all(getattr(demo.affectgpt, part) == getattr(AffectSettings(), part) for part in parts)
@@ -48,6 +50,11 @@ def test_demo_is_the_defaults():
         and demo.sft.seeds == SftSettings().seeds
         and demo.ablation.views == AblationSettings().views
     )
+    usual, found = flatten(DiscriminativeSettings()), flatten(demo.discriminative)
+    assert {key for key in usual if found[key] != usual[key]} == {
+        "view", "frames.parts", "emovclip.epochs", "emovclip.batch_size", "emovclip.learning_rate",
+        "fusion.hidden", "fusion.epochs", "text.layers", "writer.batch_size",
+    }  # fmt: skip
 
 
 def test_profiles_name_the_models_of_the_house_plan():
@@ -65,6 +72,16 @@ def test_profiles_name_the_captioners_of_the_house_plan():
     assert (gpu.first.path, gpu.second.path) == ("Qwen/Qwen3-VL-8B-Instruct", "zai-org/GLM-4.1V-9B-Thinking")
     assert (paper.first.model_type, paper.second.model_type) == ("qwen_vl", "cogvlm")
     assert load_profile("paper").filter.threshold == 0.9
+
+
+def test_profiles_name_the_encoders_of_the_house_plan():
+    gpu, paper = load_profile("gpu").discriminative, load_profile("paper").discriminative
+    assert (gpu.audio.path, gpu.video.path) == ("TencentGameMate/chinese-hubert-large", "openai/clip-vit-large-patch14")
+    assert (gpu.text.path, paper.text.path) == ("Qwen/Qwen2.5-7B", "baichuan-inc/Baichuan-13B-Base")
+    trusting = [name for name in NAMES if load_profile(name).discriminative.text.trust_remote_code]
+    assert trusting == ["paper"]
+    published = load_profile("published").discriminative
+    assert {each.path for each in (published.audio, published.video, published.text, published.writer)} == {""}
 
 
 def test_found_by_name_from_another_folder(tmp_path, monkeypatch):
@@ -147,6 +164,8 @@ def test_mistakes_in_a_file_are_named(tmp_path, text, said):
         ("seed", "key=value"),
         ("corpus.test.x=3", "unknown setting"),
         ("profile=x", "--profile"),
+        ("discriminative.folds=2", "discriminative.folds starts at 3"),
+        ("discriminative.self_training.thresholds=[0.9]", "six numbers"),
         ("internvl.path=${nothing}", "nothing"),
     ],
 )
