@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
@@ -40,15 +39,9 @@ def found_captions(clip, strangers):
     return [(scores.argmax(way) == right).float().mean().item() for way in (1, 0)]
 
 
-def test_it_is_a_small_fp16_clip_with_a_card(clip):
+def test_it_is_a_small_fp16_clip_with_a_card(clip, fp16_with_a_card):
     assert clip.config.projection_dim == WIDTH and clip.config.vision_config.image_size == SIDE
-    with safe_open(FOLDER / "model.safetensors", framework="pt") as tensors:
-        slices = [tensors.get_slice(key) for key in tensors.keys()]  # noqa: SIM118
-        assert {part.get_dtype() for part in slices} == {"F16"}
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 3.5e6
-    card = (FOLDER / "README.md").read_text()
-    last = json.loads((FOLDER / "training_log.jsonl").read_text().splitlines()[-1])
-    assert "Rebuild" in card and f"n = {last['held_out']:,}" in card
+    card, last = fp16_with_a_card(FOLDER, 3.5e6)
     assert all(f"{last[name]:.3f}" in card for name in ("captions_of_64", "face", "posture", "scene"))
 
 
