@@ -19,7 +19,7 @@ class CorpusSettings:
     minigpt4: str | None = None  # folder of MiniGPT-4's cc_sbu_align, which joins the training set (section 3.1.1)
     described: int = 332  # drawn corpus only, as the next three: clips with description and open-vocabulary labels
     labelled: int = 180  # clips with a six-way emotion
-    unlabelled: int = 420  # clips with neither
+    unlabelled: int = 240  # clips with neither
     stills: int = 300  # single images for captioning
     test: int = 66  # described clips drawn, with the seed, for the test split; the others train (the paper: 266 and 66)
 

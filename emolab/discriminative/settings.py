@@ -130,7 +130,7 @@ class DiscriminativeSettings:
     self_training: SelfTrainingSettings = field(default_factory=SelfTrainingSettings)
     folds: int = 5
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
-    noise: list[float] = field(default_factory=lambda: [20.0, 10.0, 0.0, -10.0])  # signal-to-noise ratios in dB
+    noise: list[float] = field(default_factory=lambda: [10.0, 0.0, -10.0])  # signal-to-noise ratios in dB
 
     def __post_init__(self) -> None:
         if self.view not in ("face", "frame"):
