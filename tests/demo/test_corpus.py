@@ -60,7 +60,7 @@ def test_the_unlabelled_pool_holds_clips_of_no_emotion_of_the_six(tmp_path):
     assert len(pool) == 16 and 0 < pool.count(None) < 16 and set(pool) <= {*SIX_WAY, None}
     labelled = [clip for clip in read_rows(root) if clip.clip_id.startswith("labelled")]
     assert len(labelled) == 4 and all(clip.emotion == meant[clip.clip_id] in SIX_WAY for clip in labelled)
-    assert CorpusSettings().unlabelled == 420
+    assert CorpusSettings().unlabelled == 240
 
 
 def test_rendering_goes_on_where_it_was_stopped(tmp_path):
