@@ -57,7 +57,9 @@ class EmoVCLIPTrainer:
         if kept is None:
             folder.mkdir(parents=True, exist_ok=True)
             visible = [clip for clip, there in zip(clips, base.present, strict=True) if there]
-            cut_pixels(visible, self.pixels, self.settings.video, progress=False)  # they may be lost since `base`
+            # frames may be lost since `base` saw them, and the clip with them
+            for problem in cut_pixels(visible, self.pixels, self.settings.video, progress=False).values():
+                raise InputError(f"{problem} EmoVCLIP needs the frames that the features were made of.")
             model = self._made()
             learned = _load(folder / "prompts.safetensors", identity)
             if learned is None:
