@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from emolab.inspect.style import plain
 from emolab.labels.lexicon import family_of
@@ -31,15 +32,34 @@ def precision_recall(
     the title, here and in the other figures: whose clips these are.
     """
     figure, axis = plt.subplots(figsize=(9.2, 5.2), layout="constrained")
-    points = np.array([[row[precision], row[recall]] for row in rows], float).reshape(-1, 2) * 100
-    bounds = [100 * edge for row in rows for name in (precision, recall) for edge in row["interval"].get(name, ())]
-    low = max(0.0, min([*points.ravel(), *bounds, 100]) - 6)
-    high = min(100.0, max([*points.ravel(), *bounds, 0]) + 6)
+    bounds = [edge for row in rows for name in (precision, recall) for edge in row["interval"].get(name, ())]
+    points = [row[name] for row in rows for name in (precision, recall)]
+    iso = recall_precision_axis(axis, [*points, *bounds], precision)
+    score_points(axis, rows, precision, recall)
+    axis.set_title(titled("Recall", corpus, [row["n"] for row in rows]), loc="left")
+    handles = [*axis.get_legend_handles_labels()[0], *iso]
+    figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
+    return figure
+
+
+def recall_precision_axis(axis: Axes, values: Sequence[float], precision: str) -> list[Line2D]:
+    """Make an axis the square around `values` (0..1, of both measures) with iso-Avg and iso-F lines; returns what
+    explains them in a legend. `precision` names the measure."""
+    percents = [100 * value for value in values]
+    low, high = max(0.0, min([*percents, 100]) - 6), min(100.0, max([*percents, 0]) + 6)
     axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axis.set(xlabel=f"{precision.rpartition('_')[2]} (%)", ylabel="recall (%)")
     _iso_lines(axis, low, high)
+    return [
+        Line2D([], [], color="0.6", linestyle="--", linewidth=0.8, label="equal Avg = (P + R) / 2"),
+        Line2D([], [], color="0.6", linestyle=":", linewidth=1.1, label="equal F = 2PR / (P + R)"),
+    ]
+
+
+def score_points(axis: Axes, rows: Sequence[Mapping], precision: str, recall: str) -> None:
+    """Score rows on such an axis, with their intervals; baselines are hollow."""
     for number, row in enumerate(rows):
-        x, y = points[number]
+        x, y = 100 * row[precision], 100 * row[recall]
         edges = [row["interval"].get(name) for name in (precision, recall)]
         errors = [
             np.abs(np.array(edge) * 100 - at)[:, None] if edge else None for edge, at in zip(edges, (x, y), strict=True)
@@ -49,14 +69,6 @@ def precision_recall(
         label = ("baseline: " if baseline else "") + plain(row["name"], 48)
         marker = _MARKERS[number % len(_MARKERS)]
         axis.errorbar(x, y, errors[1], errors[0], marker, markersize=8, elinewidth=0.9, label=label, zorder=3, **style)
-    axis.set_title(_title("Recall", corpus, [row["n"] for row in rows]), loc="left")
-    lines = [
-        plt.Line2D([], [], color="0.6", linestyle="--", linewidth=0.8, label="equal Avg = (P + R) / 2"),
-        plt.Line2D([], [], color="0.6", linestyle=":", linewidth=1.1, label="equal F = 2PR / (P + R)"),
-    ]
-    handles = [*axis.get_legend_handles_labels()[0], *lines]
-    figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
-    return figure
 
 
 def _iso_lines(axis: Axes, low: float, high: float) -> None:
@@ -134,7 +146,7 @@ def recall_precision_bars(
     axis.invert_yaxis()
     axis.set(xlim=(0, 115), xlabel="recall, of true labels; precision, of predicted labels (%)", ylabel=by)
     clips = len(truth.keys() & predictions.keys())
-    axis.set_title(_title(f"Recall and precision by {by}", corpus, [clips]))
+    axis.set_title(titled(f"Recall and precision by {by}", corpus, [clips]))
     axis.legend(fontsize=8, loc="lower right")
     return figure
 
@@ -162,7 +174,7 @@ def spurious_words(truth: LabelSets, predictions: LabelSets, most: int = 20, cor
     axis.margins(y=0.01)
     axis.invert_yaxis()
     axis.set(xlabel="clips that the word is predicted for (%)", ylabel="predicted word")
-    axis.set_title(_title("Most frequent spurious words", corpus, [len(clips)]))
+    axis.set_title(titled("Most frequent spurious words", corpus, [len(clips)]))
     axis.legend(fontsize=8, loc="lower right")
     return figure
 
@@ -198,12 +210,13 @@ def agreement_map(predictions: Mapping[str, LabelSets], corpus: str = "") -> Fig
     axis.set_xticks(range(len(names)), labels, rotation=45, ha="right", fontsize=8)
     axis.set_yticks(range(len(names)), labels, fontsize=8)
     axis.set(xlabel="model", ylabel="model")
-    axis.set_title(_title("Agreement between models", corpus, [n]))
+    axis.set_title(titled("Agreement between models", corpus, [n]))
     figure.colorbar(image, label="mean overlap of families, |A∩B| / |A∪B| (%)", shrink=0.8)
     return figure
 
 
-def _title(what: str, corpus: str, clips: Sequence[int]) -> str:
+def titled(what: str, corpus: str, clips: Sequence[int]) -> str:
+    """A figure's title: what it shows, whose clips these are, and how many."""
     numbers = sorted(set(clips)) or [0]
     n = f"n = {' to '.join(map(str, numbers[:: len(numbers) - 1 or 1]))} clips"
     return ", ".join(filter(None, [what, plain(corpus), n]))

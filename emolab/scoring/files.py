@@ -37,27 +37,35 @@ def read_labels(path: str | Path, cell: Cell = parse_label_cell) -> dict[str, li
     `cell` reads a text of labels: `parse_label_cell`, or `official_cell` for the published wheel numbers.
     InputError for anything else, for a clip id that stands in two rows, and for a file without rows.
     """
+    labels: dict[str, list[str]] = {}
+    for where, clip, value in label_rows(path, cell):
+        if clip in labels:
+            raise InputError(f"{path}: clip id {clip!r} stands in two rows (again in {where}); keep one of them")
+        labels[clip] = value
+    return labels
+
+
+def label_rows(path: str | Path, cell: Cell = parse_label_cell) -> Iterator[tuple[str, str, list[str]]]:
+    """(where, clip id, labels) of each row of a file that `read_labels` reads, several a clip where it holds several;
+    InputError as there."""
     path = Path(path)
     readers = {".csv": _read_csv, ".jsonl": _read_jsonl, ".npz": _read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path}: ends in none of {', '.join(readers)}; save the labels in one of these formats")
-    labels: dict[str, list[str]] = {}
+    empty = True
     try:
         for where, clip, value in reader(path, cell):
-            clip = clip.strip()
+            clip, empty = clip.strip(), False
             if not clip:
                 raise InputError(f"{path}: {where} has no clip id; name the clip or remove the row")
-            if clip in labels:
-                raise InputError(f"{path}: clip id {clip!r} stands in two rows (again in {where}); keep one of them")
-            labels[clip] = value
+            yield where, clip, value
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text (byte {error.start}); save it again as UTF-8") from error
-    if not labels:
+    if empty:
         raise InputError(f"{path}: holds no rows; expected a clip id and its labels in each")
-    return labels
 
 
 def official_cell(text: str) -> list[str]:

@@ -28,5 +28,5 @@ class ScoringSettings:
     def __post_init__(self) -> None:
         if self.bootstrap < 0 or self.judge_runs < 1 or not 0 < self.confidence < 1:
             raise InputError("scoring: bootstrap starts at 0, judge_runs at 1, and confidence lies between 0 and 1.")
-        if (self.tables is None) != (self.edition is None):
-            raise InputError("scoring.tables and scoring.edition (2025 or 2026) belong together: their scores differ.")
+        if self.tables is not None and self.edition is None:
+            raise InputError("scoring.tables needs scoring.edition (2025 or 2026): the editions' scores differ.")

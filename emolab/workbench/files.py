@@ -1,10 +1,13 @@
 """Writing files whole or not at all, and holding a folder for one run."""
 
+import csv
 import fcntl
+import io
 import json
 import os
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,14 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def label_csv(labels: Mapping[str, Sequence[str]]) -> str:
+    """Label sets as a csv of the columns name,openset: MER2024's layout, which `emolab score` reads."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerows([("name", "openset"), *((clip, str(list(words))) for clip, words in labels.items())])
+    return table.getvalue()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -18,6 +18,8 @@ from emolab.workbench.places import profile_folders, shown
 from emolab.workbench.settings import Settings
 
 Overrides = Sequence[str] | Mapping[str, Any] | str | None
+# what a user types for the published predictions, whose profile has no other settings to fill in
+_SHORT = {"predictions": "fusion.predictions", "truth": "fusion.truth", "tables": "scoring.tables"}
 
 
 def load_profile(name_or_path: str | Path, overrides: Overrides = None) -> Settings:
@@ -89,7 +91,8 @@ def _given(overrides: Overrides) -> Iterator[tuple[str, Any]]:
         key, equals, text = str(pair).partition("=")
         if not equals:
             raise InputError(f"setting '{pair}' should be key=value, for example seed=7")
-        yield key.strip(), _from_text(key.strip(), text)
+        key = _SHORT.get(key.strip(), key.strip())
+        yield key, _from_text(key, text)
 
 
 def _leaves(tree: Any, where: str, above: str = "") -> Iterator[tuple[str, Any]]:

@@ -63,7 +63,7 @@ def run_notebooks(wanted: Sequence[str], profile: str, overrides: Sequence[str] 
 
 def _with_needed(notebooks: Mapping[str, Path], settings: Settings) -> dict[str, Path]:
     """The notebooks in their order, with those whose rows they need. A notebook's metadata name them: `emolab.needs`,
-    notebook -> the setting without which it is not needed, or an empty string."""
+    notebook -> the settings without which it is not needed (with a ! before it: those with which), or nothing."""
     every, chosen = find_notebooks(), dict(notebooks)
     values, open_ = flatten(settings), list(notebooks)
     while open_:
@@ -71,7 +71,8 @@ def _with_needed(notebooks: Mapping[str, Path], settings: Settings) -> dict[str,
         metadata = json.loads(chosen[name].read_text(encoding="utf-8"))["metadata"]
         for need, setting in metadata.get("emolab", {}).get("needs", {}).items():
             ran = (run_folder(settings.outputs, settings.profile, need) / RUN_FILE).is_file()
-            if ran or need in chosen or need not in every or (setting and not values[setting]):
+            wanted = all(bool(values[key.lstrip("!")]) != key.startswith("!") for key in setting.split())
+            if ran or need in chosen or need not in every or not wanted:
                 continue
             print(f"{name} reads what {need} writes, which has not run: that goes first", flush=True)
             chosen[need] = every[need]

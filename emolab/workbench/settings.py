@@ -7,6 +7,7 @@ from emolab.captions.settings import CaptionerSettings, FilterSettings, ImageSet
 from emolab.corpora.settings import CorpusSettings
 from emolab.discriminative.settings import DiscriminativeSettings
 from emolab.engine.settings import EngineSettings, ModelSettings
+from emolab.fusion.settings import FusionSettings
 from emolab.internvl.settings import AblationSettings, SftSettings
 from emolab.media.settings import FaceSettings, FrameSettings
 from emolab.scoring.settings import ScoringSettings
@@ -32,5 +33,6 @@ class Settings:
     affectgpt: AffectSettings = field(default_factory=AffectSettings)
     affectgpt_sft: AffectSftSettings = field(default_factory=AffectSftSettings)
     discriminative: DiscriminativeSettings = field(default_factory=DiscriminativeSettings)
+    fusion: FusionSettings = field(default_factory=FusionSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
     outputs: str = "outputs"  # relative paths start at the project folder (the one that holds notebooks/)

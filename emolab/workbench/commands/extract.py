@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from emolab.errors import InputError
     from emolab.labels.extract import extract_labels
     from emolab.labels.lexicon import in_english
-    from emolab.workbench.files import write_text
+    from emolab.workbench.files import label_csv, write_text
 
     if args.out.resolve() == args.descriptions.resolve():
         raise InputError(f"{args.out} is the file of the descriptions; name another --out")
@@ -73,11 +73,8 @@ def run(args: argparse.Namespace) -> int:
     if not labels:
         raise InputError(f"{args.descriptions}: holds no rows; expected a clip id and a description in each")
 
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerows([("name", "openset"), *((clip, str(words)) for clip, words in labels.items())])
     try:
-        write_text(args.out, table.getvalue())
+        write_text(args.out, label_csv(labels))
     except OSError as error:
         raise InputError(f"{args.out}: cannot be written ({error.strerror}); name another --out") from error
 

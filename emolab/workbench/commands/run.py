@@ -13,7 +13,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("notebooks", nargs="*", default=["all"], metavar="NN", help="all (default), 03, a name")
     parser.add_argument("--profile", default="demo", help="name of a profile, or a YAML file (default: demo)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
+    parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help="override settings")
     parser.add_argument("--force", action="store_true", help="run also what is complete and unchanged")
 
 

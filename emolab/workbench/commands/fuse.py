@@ -1,0 +1,230 @@
+"""`emolab fuse`: several models' label sets of the same clips become one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emolab.fusion.calibrated import Calibrated
+    from emolab.fusion.panel import Panel
+    from emolab.fusion.strategy import Strategy
+    from emolab.labels.wheel import Wheels
+    from emolab.scoring.clips import LabelSets
+
+STRATEGIES = {
+    "union": "all labels of all models, in order (the report's splice, section 2.3)",
+    "vote": "synonym groups that at least --min-votes models said",
+    "best-vote": "the same, with the number of votes that does best on labelled clips (--truth)",
+    "weighted": "votes weighed by each model's precision on labelled clips (--truth)",
+    "unsupervised": "votes weighed by reliability that needs no labels (Dawid-Skene)",
+    "discriminative-first": "main label from the model with probabilities, others where they do not contradict it",
+    "calibrated": "words with the best expected score, calibrated on labelled clips (--truth, or --load)",
+    "judge": "a chat model picks from the candidates (--endpoint, --judge)",
+}
+_DESCRIPTION = """\
+Fuse label sets of several models. Files are csv (name,openset or clip_id,labels), jsonl (clip_id, labels; text and
+probabilities are used where they are there) or npz as published (VARIANT-openset.npz, with VARIANT-reason.jsonl beside
+it); a folder stands for all of them in it; NAME=FILE names one. With --truth, a strategy that learns fuses every clip
+by what it learned from the clips of other folds, and the scores are printed. Strategies:
+
+"""
+_EXAMPLE = """\
+examples:
+  emolab fuse --predictions A.npz B.csv C.jsonl --strategy vote --min-votes 2 --out fused.csv
+  emolab fuse --predictions FOLDER --strategy calibrated --truth check-openset.csv \\
+      --tables emotion_wheel --edition 2025 --out fused.csv --save judgment.safetensors
+  emolab fuse --predictions NEW_FOLDER --strategy calibrated --load judgment.safetensors \\
+      --tables emotion_wheel --edition 2025 --out new.csv
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add `fuse` to the command line."""
+    parser = subparsers.add_parser(
+        "fuse",
+        help="fuse the label sets of several models",
+        description=_DESCRIPTION + "\n".join(f"  {name:21} {what}" for name, what in STRATEGIES.items()),
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--predictions", required=True, nargs="+", metavar="[NAME=]FILE", help="prediction files, or folders of them")
+    add("--strategy", required=True, choices=list(STRATEGIES), help="see above")
+    add("--out", required=True, type=Path, metavar="FILE", help="csv (name,openset), or jsonl of Prediction rows")
+    add("--min-votes", type=int, metavar="K", help="vote: at least so many models; default: 2")
+    add("--truth", metavar="FILE", help="true labels: to learn from, fold by fold, and to score with")
+    add("--folds", type=int, default=5, help="with --truth; default: 5")
+    add("--seed", type=int, default=0, help="of the folds and of resamples; default: 0")
+    add("--tradeoff", type=float, metavar="W", help="calibrated: weight of precision, 0 to 1; default: the best for F")
+    add("--tables", metavar="DIR", help="your copy of the official wheel tables; default: emolab's own wheel")
+    add("--edition", choices=["2025", "2026"], help="which edition the tables are")
+    add("--save", type=Path, metavar="FILE", help="calibrated: keep what all labelled clips taught (safetensors)")
+    add("--load", type=Path, metavar="FILE", help="calibrated: use what was kept")
+    add("--endpoint", metavar="URL", help="judge: address of an OpenAI-compatible chat model (key: EMOLAB_API_KEY)")
+    add("--judge", metavar="MODEL", help="judge: its name")
+    add("--bootstrap", type=int, default=10_000, metavar="N", help="resamples, 0 for no intervals; default: 10000")
+    add("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, fuse, write, score; 0, or InputError for files and options that do not go together."""
+    from emolab.errors import InputError
+    from emolab.fusion.held_out import out_of_fold
+    from emolab.fusion.panel import read_panel
+    from emolab.scoring.evaluate import profile_wheels
+    from emolab.scoring.files import official_cell, read_labels
+    from emolab.scoring.settings import ScoringSettings
+
+    _check(args)
+    scoring = ScoringSettings(tables=args.tables, edition=args.edition, bootstrap=args.bootstrap)
+    wheels = profile_wheels(scoring)
+    reading = {"cell": official_cell} if args.tables else {}
+    panel = read_panel(args.predictions, **reading)
+    truth = read_labels(args.truth, **reading) if args.truth else {}
+    if truth and not any(truth.get(clip) for clip in panel.clip_ids):
+        raise InputError(f"{args.truth}: has true labels for none of the {len(panel.clip_ids)} predicted clips")
+    _say(panel, truth)
+    if args.load:
+        from emolab.fusion.saved import load
+
+        fused = load(args.load, wheels).fuse(panel, args.tradeoff)
+    else:
+        fused = out_of_fold(_strategy(args, wheels), panel, truth, args.folds, args.seed)
+    if args.save:
+        from emolab.fusion.saved import save
+
+        save(args.save, _fit(args, panel, truth, wheels))
+    _write(args.out, panel, fused, args.strategy, args.seed)
+    _report(args, fused, truth, scoring)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    from emolab.errors import InputError
+
+    calibrated = args.strategy == "calibrated"
+    if args.strategy in ("best-vote", "weighted") and not args.truth:
+        raise InputError(f"{args.strategy} learns from labelled clips: name them with --truth, or take vote")
+    if calibrated and not (args.truth or args.load):
+        raise InputError(
+            "calibrated needs labelled clips (--truth) or a saved one (--load); without either: unsupervised"
+        )
+    if (args.save or args.load or args.tradeoff is not None) and not calibrated:
+        raise InputError("--save, --load and --tradeoff belong to --strategy calibrated")
+    if args.save and args.load:
+        raise InputError("--load uses a saved co-judgment and --save writes one; give one of them")
+    if args.save and not args.truth:
+        raise InputError("--save keeps what labelled clips taught; name them with --truth")
+    if args.min_votes is not None and args.strategy != "vote":
+        raise InputError("--min-votes belongs to --strategy vote")
+    if (args.strategy == "judge") != bool(args.endpoint and args.judge):
+        raise InputError("--strategy judge, --endpoint URL and --judge MODEL belong together")
+    if args.out.suffix not in (".csv", ".jsonl"):
+        raise InputError(f"{args.out}: ends in neither .csv nor .jsonl; choose one of these")
+    for name in args.predictions:
+        if Path(name.partition("=")[2] or name).resolve() == args.out.resolve():
+            raise InputError(f"{args.out} is one of the predictions; name another --out")
+
+
+def _strategy(args: argparse.Namespace, wheels: Wheels) -> Strategy:
+    from emolab.fusion import strategies
+    from emolab.fusion.unsupervised import unsupervised
+    from emolab.fusion.weighted import weighted
+    from emolab.scoring.wheel import score
+
+    def level1_f(truth: LabelSets, fused: LabelSets) -> float:
+        return score(truth, fused, wheels).values()["level1_f"]
+
+    if args.strategy == "calibrated":
+        from emolab.fusion.calibrated import calibrated
+
+        return calibrated(wheels, _settings(args))
+    if args.strategy == "judge":
+        from emolab.fusion.judge import judge
+        from emolab.scoring.endpoint import endpoint_judge
+
+        return judge(endpoint_judge(args.endpoint, args.judge))
+    return {
+        "union": strategies.union,
+        "vote": lambda: strategies.vote(2 if args.min_votes is None else args.min_votes),
+        "best-vote": lambda: strategies.best_vote(level1_f),
+        "weighted": lambda: weighted(level1_f),
+        "unsupervised": unsupervised,
+        "discriminative-first": strategies.discriminative_first,
+    }[args.strategy]()
+
+
+def _settings(args: argparse.Namespace):
+    from emolab.fusion.settings import FusionSettings
+
+    return FusionSettings(tradeoff=args.tradeoff, folds=args.folds, seeds=[args.seed])
+
+
+def _fit(args: argparse.Namespace, panel: Panel, truth: LabelSets, wheels: Wheels) -> Calibrated:
+    from emolab.fusion.calibrated import fit
+
+    return fit(panel, truth, wheels, _settings(args))
+
+
+def _say(panel: Panel, truth: LabelSets) -> None:
+    """On stderr: members, clips that not all of them judged, repeated rows, clips without truth."""
+    from emolab.workbench.tables import printable
+
+    for member in panel.members:
+        lost = len(panel.clip_ids) - len(member.labels)
+        notes = [f"{lost} of {len(panel.clip_ids)} clips are not in it" if lost else ""]
+        notes += [f"{member.repeated} repeated clip(s) were spliced" if member.repeated else ""]
+        notes += ["all its answers are empty" if not any(member.labels.values()) else ""]
+        if any(notes):
+            print(printable(f"{member.name}: {'; '.join(filter(None, notes))}"), file=sys.stderr)
+    if truth:
+        without = sum(not truth.get(clip) for clip in panel.clip_ids)
+        if without:
+            print(f"{without} clip(s) have no true labels: they are fused, not scored", file=sys.stderr)
+
+
+def _write(path: Path, panel: Panel, fused: LabelSets, strategy: str, seed: int) -> None:
+    from emolab.errors import InputError
+    from emolab.fusion.votes import prediction_rows
+    from emolab.workbench.files import label_csv, write_text
+
+    if path.suffix == ".csv":
+        text = label_csv(fused)
+    else:
+        rows = prediction_rows(panel, fused, f"fusion/{strategy}", seed)
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another --out") from error
+
+
+def _report(args: argparse.Namespace, fused: LabelSets, truth: LabelSets, scoring) -> None:
+    from emolab.fusion.comparison import Comparison
+    from emolab.workbench.tables import Table
+
+    about = {
+        "out": str(args.out),
+        "strategy": args.strategy,
+        "n": len(fused),
+        "labels_per_clip": sum(map(len, fused.values())) / len(fused),
+        "empty": sum(not labels for labels in fused.values()),
+    }
+    scored = {clip: labels for clip, labels in truth.items() if labels and clip in fused}
+    row = None
+    if scored:
+        comparison = Comparison(scored, scoring, args.seed)
+        row = comparison.row(comparison.judge(args.strategy, [fused]))
+    if args.json:
+        print(json.dumps(about | ({"scores": row} if row else {})))
+        return
+    line = f"{args.out}: {about['n']} clips, {about['labels_per_clip']:.2f} labels a clip, {about['empty']} without any"
+    print(line, file=sys.stderr)
+    if row:
+        held = "" if args.load else f"; what learns, learned from other folds ({args.folds}, seed {args.seed})"
+        print(Table("scores", [row], f"Wheels: {args.edition or 'emolab own'}; MER2024 groups: lexicon{held}."))

@@ -1,0 +1,110 @@
+"""The predictions that notebook 07 fuses: what the earlier notebooks of a profile wrote, or a folder of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emolab.engine.rows import read_rows
+from emolab.errors import InputError
+from emolab.fusion.panel import Member, Panel, make_panel, member_of_rows, read_panel
+from emolab.fusion.strategies import union
+from emolab.internvl.table2 import PAPER_TABLE_2
+from emolab.scoring.files import official_cell, read_labels
+from emolab.scoring.runs import Runs
+from emolab.workbench.corpus import corpus_files, corpus_name, labelled_clips, open_corpus
+from emolab.workbench.session import Run
+
+ZERO_SHOT, FINE_TUNE, AFFECTGPT, DISCRIMINATIVE = (
+    "InternVL/zero-shot",
+    "InternVL/fine-tune",
+    "AffectGPT",
+    "discriminative",
+)
+_GIVEN = ["audio", "video", "text"]
+
+_GET = (
+    "Notebook 07 of profile {profile} fuses published predictions: --set predictions=DIR truth=FILE tables=DIR. "
+    "predictions: MODEL/VARIANT-openset.npz with VARIANT-reason.jsonl beside it, as the authors of OV-MERD publish "
+    "them (github.com/zeroQiaoba/AffectGPT), or your own csv, jsonl and npz files. truth: check-openset.csv of "
+    "MER2024/ov_store, tables: the folder emotion_wheel of MER2025/MER2025_Track23, both of "
+    "github.com/zeroQiaoba/MERTools; without tables emolab's own wheel scores."
+)
+
+
+def open_panel(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
+    """The panel, the true labels of its clips, and what tables call the corpus; all that is read is named to the run.
+
+    With `fusion.predictions` these files and `fusion.truth`; else the rows of notebooks 03, 04 and 06. InputError where
+    neither is there, saying what to get.
+    """
+    plan = run.settings.fusion
+    if plan.predictions:
+        return _published(run)
+    if not run.settings.internvl.path:
+        raise InputError(_GET.format(profile=run.settings.profile))
+    root, clips = open_corpus(run.settings)
+    for label, path in corpus_files(run.settings, root).items():
+        run.use(label, path)
+    truth = {clip.clip_id: list(clip.labels) for clip in labelled_clips(clips)}
+    panel = make_panel(_own_members(run))
+    kept = [clip for clip in panel.clip_ids if clip in truth]
+    return panel.on(kept), {clip: truth[clip] for clip in kept}, corpus_name(run.settings, root)
+
+
+def last_row(run: Run, panel: Panel, spliced: Panel) -> dict[tuple[str, str], Runs]:
+    """The last system of Table 2, for `emolab.internvl.table2`: zero-shot, fine-tuned and discriminative labels
+    spliced, one run for each seed of the fine-tuning. Of published predictions: the splice of `spliced`."""
+    if not {ZERO_SHOT, DISCRIMINATIVE} <= set(panel.names):
+        return {(f"all of {', '.join(spliced.names)}", "as published"): [union().fit(spliced, {})(spliced)]}
+    tuned: dict[int | None, list[dict]] = {}
+    for row in read_rows(run.step("03_internvl_finetune", "fine_tuned.jsonl")):
+        tuned.setdefault(row["sft_seed"], []).append(row)
+    first, last = panel.pick([ZERO_SHOT]).members[0], panel.pick([DISCRIMINATIVE]).members[0]
+    runs = []
+    for rows in tuned.values() or [[]]:
+        some = Panel((first, member_of_rows(FINE_TUNE, rows), last), panel.clip_ids)
+        runs.append(union().fit(some, {})(some))
+    return {list(PAPER_TABLE_2)[-1]: runs}
+
+
+def _published(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
+    plan, tables = run.settings.fusion, run.settings.scoring.tables
+    if not plan.truth:
+        raise InputError(f"fusion.predictions is {plan.predictions}, but no truth is named: truth=FILE of true labels")
+    folder, truth_file = Path(plan.predictions).expanduser(), Path(plan.truth).expanduser()
+    run.use("predictions", folder)
+    run.use("truth", truth_file)
+    if tables:
+        run.use("tables", Path(tables).expanduser())
+    reading = {"cell": official_cell} if tables else {}
+    panel, truth = read_panel([folder], **reading), read_labels(truth_file, **reading)
+    kept = [clip for clip in panel.clip_ids if truth.get(clip)]
+    if not kept:
+        raise InputError(f"{truth_file}: has true labels for none of the {len(panel.clip_ids)} clips in {folder}")
+    return panel.on(kept), {clip: truth[clip] for clip in kept}, folder.resolve().name
+
+
+def _own_members(run: Run) -> list[Member]:
+    """Of several trainings the first seed; AffectGPT only answered the clips that it was not trained on."""
+    zero_shot = read_rows(run.step("03_internvl_finetune", "zero_shot.jsonl"))
+    tuned = read_rows(run.step("03_internvl_finetune", "fine_tuned.jsonl"))
+    members = [member_of_rows(ZERO_SHOT, zero_shot)]
+    if tuned:
+        members.append(member_of_rows(FINE_TUNE, [row for row in tuned if row["sft_seed"] == tuned[0]["sft_seed"]]))
+    members.append(_affectgpt(run))
+    return [*members, member_of_rows(DISCRIMINATIVE, read_rows(run.step("06_discriminative", "predictions.jsonl")))]
+
+
+def _affectgpt(run: Run) -> Member:
+    """Labels that InternVL took from the descriptions of the last AffectGPT (trained here, or as given), which are its
+    texts."""
+
+    def rows_of(name: str) -> list[dict]:
+        rows = [row for row in read_rows(run.step("04_affectgpt_sft", name)) if row["given"] == _GIVEN]
+        last = rows[-1]["system"]
+        rows = [row for row in rows if row["system"] == last]
+        return [row for row in rows if row["sft_seed"] == rows[0]["sft_seed"]]
+
+    labels = [row for row in rows_of("predictions.jsonl") if row["extractor"] == "InternVL"]
+    texts = {row["clip_id"]: row["text"] for row in rows_of("descriptions.jsonl")}
+    return member_of_rows(AFFECTGPT, [row | {"text": texts.get(row["clip_id"], "")} for row in labels])
