@@ -15,7 +15,7 @@ Votes are shares and not columns of single models, so that models which were not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from scipy import sparse
 
 from emolab.errors import InputError
 from emolab.fusion.correction import Correction, fit_correction
-from emolab.fusion.evidence import descriptions, member_weights, vote_shares
+from emolab.fusion.evidence import descriptions, member_weights, vote_shares, votes
 from emolab.fusion.expected import best_tradeoff, choose
 from emolab.fusion.kernel_ridge import Regression
 from emolab.fusion.kernel_ridge import fit as fit_regression
@@ -59,23 +59,37 @@ class Calibrated:
 
     def probabilities(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
         """p and r [n, D] of the panel's clips: Pr(c in G) and E[1(c in G) / |G|] of each cluster."""
-        shares = vote_shares(panel, self.meanings, self.weights)
+        shares = vote_shares(votes(panel, self.meanings), self.weights)
         words = _words(panel, self.text)
         p, r = _spread(self.regression.predict(shares * self.scale, words), self.named, len(self.meanings.columns))
         return self.correction(p, r, shares)
 
+    def choose(self, p: np.ndarray, r: np.ndarray, tradeoff: float | None = None) -> list[list[str]]:
+        """The words of each clip with the best expected score. `tradeoff`: precision's weight against recall, 0 to 1,
+        instead of the fitted one."""
+        weight = self.tradeoff if tradeoff is None else tradeoff
+        return choose(p, r, self.vocabulary, self.meanings, self.view_weights, weight)
+
     def fuse(self, panel: Panel, tradeoff: float | None = None) -> dict[str, list[str]]:
-        """The chosen label set of every clip of the panel; of a clip that no member answered, none. `tradeoff`:
-        precision's weight against recall, 0 to 1, instead of the fitted one."""
+        """The chosen label set of every clip of the panel; of a clip that no member answered, none."""
         answered = panel.on(clip for clip in panel.clip_ids if any(clip in each.labels for each in panel.members))
         fused: dict[str, list[str]] = {clip: [] for clip in panel.clip_ids}
-        weight = self.tradeoff if tradeoff is None else tradeoff
         for at in range(0, len(answered.clip_ids), _CLIPS_AT_ONCE):
             part = answered.on(answered.clip_ids[at : at + _CLIPS_AT_ONCE])
-            p, r = self.probabilities(part)
-            chosen = choose(p, r, self.vocabulary, self.meanings, self.view_weights, weight)
-            fused |= zip(part.clip_ids, chosen, strict=True)
+            fused |= zip(part.clip_ids, self.choose(*self.probabilities(part), tradeoff), strict=True)
         return fused
+
+
+def tradeoff_curve(
+    models: Sequence[tuple[Calibrated, Sequence[str]]], panel: Panel, tradeoffs: Sequence[float]
+) -> list[dict[str, list[str]]]:
+    """The label sets at each trade-off, every clip by the model that was fitted without it (see
+    `emolab.fusion.held_out.fitted`)."""
+    believed = [(model, held, *model.probabilities(panel.on(held))) for model, held in models]
+    return [
+        {clip: words for m, held, p, r in believed for clip, words in zip(held, m.choose(p, r, each), strict=True)}
+        for each in tradeoffs
+    ]
 
 
 def calibrated(wheels: Wheels, settings: FusionSettings) -> Strategy:
@@ -103,8 +117,9 @@ def fit(panel: Panel, truth: LabelSets, wheels: Wheels, settings: FusionSettings
     meanings = meanings_of([*true.values(), *said, *chances], wheels, settings.objective)
     held, share, counts = true_arrays(meanings, true, labelled)
 
-    weights = member_weights(panel, meanings, held, counts)
-    shares = vote_shares(panel, meanings, weights)
+    cast = votes(panel, meanings)
+    weights = member_weights(cast, held, counts)
+    shares = vote_shares(cast, weights)
     # rare clusters would else hardly count, and clusters that are always said would decide alone
     scale = 1 / np.sqrt(shares.std(axis=0) + _LEAST_DEVIATION)
     text = fit_words(count(descriptions(panel)))

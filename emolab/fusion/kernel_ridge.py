@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 from scipy import sparse
 
-_WIDTHS = (0.3, 0.5, 0.8, 1.2)  # of the kernel: the squared distance of two clips, in the mean
-_TEXT = (0.0, 0.5, 1.0, 2.0)  # how much the descriptions count beside the votes
-_RIDGES = (0.1, 0.2, 0.4, 0.8)
+_WIDTHS = (0.5, 1.0)  # of the kernel: the squared distance of two clips, in the mean
+_TEXT = (0.0, 0.5, 1.0)  # how much the descriptions count beside the votes
+_RIDGES = (0.15, 0.3, 0.6)
 _LEVEL = 10.0  # added to the kernel: a mean level that the ridge hardly holds back
 _TUNED_AT_MOST = 1000  # clips
 _CLIPS_AT_ONCE = 2048
@@ -47,14 +47,15 @@ def fit(
     apart = [_squared(each[some], each[some]) for each in (shares, words)]
     means = [float(each.mean()) for each in apart]
     wanted = targets[some] * np.sqrt(importance)
-    found = []
+    alike, found = wanted @ wanted.T, []  # all that the error asks of the targets
     for width, of_words in product(_WIDTHS, _TEXT if means[1] else (0.0,)):
         scales = np.array([width, width * of_words]) / np.maximum(means, 1e-12)
         values, vectors = np.linalg.eigh(np.exp(-scales[0] * apart[0] - scales[1] * apart[1]) + _LEVEL)
-        turned = vectors.T @ wanted
+        turned = vectors.T @ alike @ vectors
         for ridge in _RIDGES:
-            off = vectors @ (turned / (values + ridge)[:, None]) / (vectors**2 @ (1 / (values + ridge)))[:, None]
-            found.append((float((off**2).sum()), width, of_words, ridge))
+            shrunk = vectors / (values + ridge)
+            squares = ((shrunk @ turned) * shrunk).sum(axis=1) / (shrunk * vectors).sum(axis=1) ** 2
+            found.append((float(squares.sum()), width, of_words, ridge))
     _, width, of_words, ridge = min(found)
     scales = np.array([width, width * of_words]) / np.maximum(means, 1e-12)
     dual, off = solve(_kernel(shares, words, shares, words, scales), targets, ridge)

@@ -48,11 +48,13 @@ class Meanings:
         the labels' probabilities, at most 1."""
         rows, columns, values = [], [], []
         for row, labels in enumerate(sets):
-            found: dict[int, float] = {}
-            for label in labels:
-                worth = labels[label] if isinstance(labels, Mapping) else 1.0
-                for column in self.find(label):
-                    found[column] = min(1.0, found.get(column, 0.0) + worth)
+            if isinstance(labels, Mapping):
+                found: dict[int, float] = {}
+                for label, chance in labels.items():
+                    for column in self.find(label):
+                        found[column] = min(1.0, found.get(column, 0.0) + chance)
+            else:
+                found = dict.fromkeys((column for label in labels for column in self.find(label)), 1.0)
             rows += [row] * len(found)
             columns += found
             values += found.values()
@@ -65,11 +67,11 @@ class Meanings:
         return (found @ chosen).toarray() if len(self.columns) else np.zeros((len(sets), len(self.views)))
 
 
-def clusters_of(label: str, wheels: Wheels) -> list[tuple[str, str]]:
+@lru_cache(maxsize=65536)
+def clusters_of(label: str, wheels: Wheels) -> tuple[tuple[str, str], ...]:
     """(view, cluster) of a label in every view that knows it."""
-    word = in_english(label)
-    found = zip(wheels.views, wheels.find(word), strict=True)
-    return [(view, cluster) for view, cluster in found if cluster] + [(MER2024, family_of(label) or label)]
+    found = zip(wheels.views, wheels.find(in_english(label)), strict=True)
+    return (*((view, cluster) for view, cluster in found if cluster), (MER2024, family_of(label) or label))
 
 
 def meanings_of(sets: Iterable[Iterable[str]], wheels: Wheels, objective: Mapping[str, float]) -> Meanings:

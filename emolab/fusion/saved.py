@@ -26,6 +26,7 @@ _CORRECTION = ("view_of", "kind_of", "prior", "means", "deviations", "coefficien
 def save(path: str | Path, model: Calibrated) -> None:
     """Write `path`, whole or not at all. It holds no clip ids and no texts, but vote shares and hashed word counts of
     the clips it was fitted to. The official wheel tables are not in it: who loads it needs the same edition."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     path = Path(path)
@@ -48,10 +49,8 @@ def save(path: str | Path, model: Calibrated) -> None:
     try:
         save_file(arrays, partial, {"emolab": json.dumps(header, ensure_ascii=False)})
         os.replace(partial, path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); name a file in a folder you may write"
-        ) from error
+    except (OSError, SafetensorError) as error:  # safetensors wraps the system's error
+        raise InputError(f"{path}: cannot be written ({error}); name a file in a folder you may write") from error
 
 
 def load(path: str | Path, wheels: Wheels) -> Calibrated:

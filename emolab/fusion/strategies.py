@@ -17,6 +17,9 @@ from emolab.labels.wheel import own_wheels, valence_of
 from emolab.scoring.clips import LabelSets
 
 
+_MOST_VOTES = 8  # that `best vote` tries
+
+
 def plain_strategies(settings: FusionSettings, panel: Panel, metric: Metric | None = None) -> list[Strategy]:
     """The strategies of this file, `weighted` and `unsupervised`, as far as the panel has the members they need.
 
@@ -61,7 +64,7 @@ def vote(k: int, *, fallback: bool = True, words: int = 1) -> Strategy:
 
 
 def best_vote(metric: Metric | None = None) -> Strategy:
-    """`vote` with the votes (1 to all members) and words of a group (1 or 2) that have the best `metric` on calibration
+    """`vote` with the votes (1 to 8, or all members) and words of a group (1 or 2) that have the best `metric` on calibration
     clips, level-1 F of emolab's own wheel unless another is given; on ties the most votes. InputError where no clip of
     the panel has true labels."""
     metric = metric or level1_f
@@ -74,7 +77,7 @@ def best_vote(metric: Metric | None = None) -> Strategy:
             k, words = setting
             return metric(truth, {clip: _voted(groups, k, words=words) for clip, groups in said.items()})
 
-        k, words = max(product(range(len(panel.members), 0, -1), WORDS), key=score)
+        k, words = max(product(range(min(_MOST_VOTES, len(panel.members)), 0, -1), WORDS), key=score)
 
         def fuse(panel: Panel) -> dict[str, list[str]]:
             return {clip: _voted(candidates(panel, clip), k, words=words) for clip in panel.clip_ids}

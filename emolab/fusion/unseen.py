@@ -15,12 +15,12 @@ _AT_LEAST = 4  # models: two to fit to, two to apply to
 def unseen_rows(
     strategy: Strategy, rival: Strategy, panel: Panel, comparison: Comparison, folds: int, seed: int
 ) -> Iterator[dict]:
-    """For each pair of neighbouring models (MODEL/VARIANT: all variants of two): the level-1 F of `strategy` fitted to
+    """For pairs of models in which each stands at least once (MODEL/VARIANT: all variants of two): the level-1 F of `strategy` fitted to
     the other models and applied to these two, that of `strategy` and of `rival` fitted to these two themselves, and the
     difference of first and last, paired by clip. All on clips held out from fitting. Nothing for fewer than 4 models.
     """
     models = list(dict.fromkeys(name.partition("/")[0] for name in panel.names))
-    for at in range(len(models) if len(models) >= _AT_LEAST else 0):
+    for at in range(0, len(models) if len(models) >= _AT_LEAST else 0, 2):
         pair = {models[at], models[(at + 1) % len(models)]}
         known = [name for name in panel.names if name.partition("/")[0] not in pair]
         own = panel.pick(name for name in panel.names if name not in known)
