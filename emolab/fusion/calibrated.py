@@ -60,7 +60,7 @@ class Calibrated:
     def probabilities(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
         """p and r [n, D] of the panel's clips: Pr(c in G) and E[1(c in G) / |G|] of each cluster."""
         shares = vote_shares(votes(panel, self.meanings), self.weights)
-        words = _words(panel, self.text)
+        words = _weighed(count(descriptions(panel)), self.text)
         p, r = _spread(self.regression.predict(shares * self.scale, words), self.named, len(self.meanings.columns))
         return self.correction(p, r, shares)
 
@@ -80,22 +80,27 @@ class Calibrated:
         return fused
 
 
-def tradeoff_curve(
-    models: Sequence[tuple[Calibrated, Sequence[str]]], panel: Panel, tradeoffs: Sequence[float]
-) -> list[dict[str, list[str]]]:
-    """The label sets at each trade-off, every clip by the model that was fitted without it (see
-    `emolab.fusion.held_out.fitted`)."""
-    believed = [(model, held, *model.probabilities(panel.on(held))) for model, held in models]
-    return [
-        {clip: words for m, held, p, r in believed for clip, words in zip(held, m.choose(p, r, each), strict=True)}
-        for each in tradeoffs
-    ]
+Believed = list[tuple[Calibrated, Sequence[str], np.ndarray, np.ndarray]]
+
+
+def believe(models: Sequence[tuple[Calibrated, Sequence[str]]], panel: Panel) -> Believed:
+    """Each model with the clips that were held out from it (see `emolab.fusion.held_out.fitted`), and their p and r."""
+    return [(model, held, *model.probabilities(panel.on(held))) for model, held in models]
+
+
+def choose_held(believed: Believed, tradeoff: float | None = None) -> dict[str, list[str]]:
+    """The label sets of all clips, each by the model that was fitted without it."""
+    return {
+        clip: words
+        for model, held, p, r in believed
+        for clip, words in zip(held, model.choose(p, r, tradeoff), strict=True)
+    }
 
 
 def calibrated(wheels: Wheels, settings: FusionSettings) -> Strategy:
     """The strategy `calibrated` for the scores of these wheels; `settings.objective` says which scores to maximise."""
     about = "words with the best expected score, by votes and descriptions, calibrated on labelled clips"
-    return Strategy("calibrated", about, lambda panel, truth: fit(panel, truth, wheels, settings).fuse, learns=True)
+    return Strategy("calibrated", about, lambda panel, truth: fit(panel, truth, wheels, settings).fuse, True, True)
 
 
 def fit(panel: Panel, truth: LabelSets, wheels: Wheels, settings: FusionSettings, seed: int = 0) -> Calibrated:
@@ -122,7 +127,8 @@ def fit(panel: Panel, truth: LabelSets, wheels: Wheels, settings: FusionSettings
     shares = vote_shares(cast, weights)
     # rare clusters would else hardly count, and clusters that are always said would decide alone
     scale = 1 / np.sqrt(shares.std(axis=0) + _LEAST_DEVIATION)
-    text = fit_words(count(descriptions(panel)))
+    counted = count(descriptions(panel))
+    text = fit_words(counted)
     objective = view_weights(settings.objective, meanings.views)
     named = np.flatnonzero(held.any(axis=0))  # p and r of the other clusters are 0
     known = counts[:, named]
@@ -133,7 +139,7 @@ def fit(panel: Panel, truth: LabelSets, wheels: Wheels, settings: FusionSettings
         ]
     )
     importance = np.tile(objective[meanings.view_of[named]], 2)
-    regression, left_out = fit_regression(shares * scale, _words(panel, text), targets, importance)
+    regression, left_out = fit_regression(shares * scale, _weighed(counted, text), targets, importance)
     p, r = _spread(left_out, named, len(meanings.columns))
     kinds = [view.partition("/")[0] for view in meanings.views]
     kind_of = np.array([sorted(set(kinds)).index(kinds[view]) for view in meanings.view_of])
@@ -145,8 +151,8 @@ def fit(panel: Panel, truth: LabelSets, wheels: Wheels, settings: FusionSettings
     )  # fmt: skip
 
 
-def _words(panel: Panel, text: Words | None) -> sparse.csr_matrix:
-    return text.weigh(count(descriptions(panel))) if text else sparse.csr_matrix((len(panel.clip_ids), 0))
+def _weighed(counted: sparse.csr_matrix, text: Words | None) -> sparse.csr_matrix:
+    return text.weigh(counted) if text else sparse.csr_matrix((counted.shape[0], 0))
 
 
 def _vocabulary(true: LabelSets, meanings: Meanings) -> tuple[str, ...]:

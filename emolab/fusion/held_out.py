@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -30,7 +31,7 @@ def out_of_fold(strategy: Strategy, panel: Panel, truth: LabelSets, count: int, 
     if not strategy.learns:
         return strategy.fit(panel, {})(panel)
     fused: dict[str, list[str]] = {}
-    for fuse, held in fitted(strategy.fit, panel, truth, count, seed):
+    for fuse, held in fitted(strategy.fit, panel, truth, count, seed, strategy.threads):
         fused |= fuse(panel.on(held))
     unlabelled = [clip for clip in panel.clip_ids if clip not in fused]
     if unlabelled:
@@ -40,19 +41,24 @@ def out_of_fold(strategy: Strategy, panel: Panel, truth: LabelSets, count: int, 
 
 
 def fitted(
-    fit: Callable[[Panel, LabelSets], Model], panel: Panel, truth: LabelSets, count: int, seed: int
+    fit: Callable[[Panel, LabelSets], Model],
+    panel: Panel,
+    truth: LabelSets,
+    count: int,
+    seed: int,
+    threads: bool = True,
 ) -> list[tuple[Model, tuple[str, ...]]]:
-    """For each fold, what `fit` makes of the other folds' clips and truth, and the clips held out from it."""
-    return [
-        (fit(taught, {clip: truth[clip] for clip in taught.clip_ids}), held.clip_ids)
-        for taught, held in splits(panel, truth, count, seed)
-    ]
+    """For each fold, what `fit` makes of the other folds' clips and truth, and the clips held out from it; with
+    `threads` the folds are fitted side by side."""
+    from joblib import Parallel, delayed
+    from threadpoolctl import threadpool_limits
 
-
-def fuse_held(models: Sequence[tuple[Model, Sequence[str]]], panel: Panel, *options) -> dict[str, list[str]]:
-    """The labels of all clips, each by the model (see `fitted`, its method `fuse`) that was fitted without it. `panel`
-    may hold other members than were there in fitting; `options` go to `fuse`."""
-    return {clip: labels for model, held in models for clip, labels in model.fuse(panel.on(held), *options).items()}
+    parts = list(splits(panel, truth, count, seed))
+    with threadpool_limits(1):  # of the linear algebra within a fit
+        models = Parallel(n_jobs=min(len(parts), os.cpu_count() or 1) if threads else 1, prefer="threads")(
+            delayed(fit)(taught, {clip: truth[clip] for clip in taught.clip_ids}) for taught, _ in parts
+        )
+    return [(model, held.clip_ids) for model, (_, held) in zip(models, parts, strict=True)]
 
 
 def splits(panel: Panel, truth: LabelSets, count: int, seed: int) -> Iterator[tuple[Panel, Panel]]:
@@ -70,6 +76,6 @@ def models_left_out(
     `out_of_fold`, without the clip's own truth."""
     others = [name for name in panel.names if name not in set(fitted_with)]
     unseen, fused = panel.pick(others), {}
-    for fuse, held in fitted(strategy.fit, panel.pick(fitted_with), truth, count, seed):
+    for fuse, held in fitted(strategy.fit, panel.pick(fitted_with), truth, count, seed, strategy.threads):
         fused |= fuse(unseen.on(held))
     return fused

@@ -43,24 +43,25 @@ class Meanings:
 
         object.__setattr__(self, "find", find)  # label -> its columns
 
-    def matrix(self, sets: Sequence[Iterable[str] | Mapping[str, float]]) -> sparse.csr_matrix:
+    def matrix(self, sets: Sequence[Sequence[str] | Mapping[str, float]]) -> sparse.csr_matrix:
         """[clips, D]: 1 where a label of the set falls into the cluster; of a mapping (label -> probability) the sum of
         the labels' probabilities, at most 1."""
-        rows, columns, values = [], [], []
-        for row, labels in enumerate(sets):
-            if isinstance(labels, Mapping):
-                found: dict[int, float] = {}
-                for label, chance in labels.items():
-                    for column in self.find(label):
-                        found[column] = min(1.0, found.get(column, 0.0) + chance)
-            else:
-                found = dict.fromkeys((column for label in labels for column in self.find(label)), 1.0)
-            rows += [row] * len(found)
-            columns += found
-            values += found.values()
-        return sparse.csr_matrix((values, (rows, columns)), shape=(len(sets), len(self.columns)), dtype=float)
+        numbers: dict[str, int] = {}
+        rows, labels, values = [], [], []
+        for row, each in enumerate(sets):
+            chances = each.values() if isinstance(each, Mapping) else (1.0,) * len(each)
+            for label, chance in zip(each, chances, strict=True):
+                rows.append(row)
+                labels.append(numbers.setdefault(label, len(numbers)))
+                values.append(chance)
+        said = sparse.csr_matrix((values, (rows, labels)), shape=(len(sets), len(numbers)), dtype=float)
+        found = [(number, column) for label, number in numbers.items() for column in self.find(label)]
+        ones, at = np.ones(len(found)), tuple(np.array(found, np.int64).reshape(-1, 2).T)
+        clusters = said @ sparse.csr_matrix((ones, at), shape=(len(numbers), len(self.columns)))
+        clusters.data = np.minimum(clusters.data, 1.0)
+        return clusters
 
-    def by_view(self, sets: Sequence[Iterable[str]]) -> np.ndarray:
+    def by_view(self, sets: Sequence[Sequence[str]]) -> np.ndarray:
         """[clips, V]: how many clusters of each view a set of labels holds."""
         found = self.matrix(sets)
         chosen = sparse.csr_matrix((np.ones(len(self.columns)), (np.arange(len(self.columns)), self.view_of)))

@@ -16,7 +16,6 @@ from emolab.labels.lexicon import family_of
 from emolab.labels.wheel import own_wheels, valence_of
 from emolab.scoring.clips import LabelSets
 
-
 _MOST_VOTES = 8  # that `best vote` tries
 
 
@@ -64,9 +63,9 @@ def vote(k: int, *, fallback: bool = True, words: int = 1) -> Strategy:
 
 
 def best_vote(metric: Metric | None = None) -> Strategy:
-    """`vote` with the votes (1 to 8, or all members) and words of a group (1 or 2) that have the best `metric` on calibration
-    clips, level-1 F of emolab's own wheel unless another is given; on ties the most votes. InputError where no clip of
-    the panel has true labels."""
+    """`vote` with the votes (1 to 8, or all members) and words of a group (1 or 2) that have the best `metric` on
+    calibration clips, level-1 F of emolab's own wheel unless another is given; on ties the most votes. InputError where
+    no clip of the panel has true labels."""
     metric = metric or level1_f
 
     def fit(panel: Panel, truth: LabelSets) -> Fuse:

@@ -14,9 +14,11 @@ Fuse = Callable[[Panel], dict[str, list[str]]]  # every clip of the panel -> its
 @dataclass(frozen=True)
 class Strategy:
     """`fit(panel, truth)` gives the function that fuses. A strategy that `learns` is fitted to the true labels of
-    calibration clips and has to be scored on others (`emolab.fusion.held_out`); one that does not ignores the truth."""
+    calibration clips and has to be scored on others (`emolab.fusion.held_out`); one that does not ignores the truth.
+    `threads`: fitting is mostly linear algebra, so that several folds are fitted faster side by side."""
 
     name: str
     about: str
     fit: Callable[[Panel, LabelSets], Fuse]
     learns: bool = False
+    threads: bool = False

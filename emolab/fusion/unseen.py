@@ -15,9 +15,9 @@ _AT_LEAST = 4  # models: two to fit to, two to apply to
 def unseen_rows(
     strategy: Strategy, rival: Strategy, panel: Panel, comparison: Comparison, folds: int, seed: int
 ) -> Iterator[dict]:
-    """For pairs of models in which each stands at least once (MODEL/VARIANT: all variants of two): the level-1 F of `strategy` fitted to
-    the other models and applied to these two, that of `strategy` and of `rival` fitted to these two themselves, and the
-    difference of first and last, paired by clip. All on clips held out from fitting. Nothing for fewer than 4 models.
+    """For pairs of models in which each stands at least once (MODEL/VARIANT: all variants of two): the level-1 F of
+    `strategy` fitted to the other models and applied to these two, that of `rival` fitted to these two themselves, and
+    the difference, paired by clip. All on clips held out from fitting. Nothing for fewer than 4 models.
     """
     models = list(dict.fromkeys(name.partition("/")[0] for name in panel.names))
     for at in range(0, len(models) if len(models) >= _AT_LEAST else 0, 2):
@@ -29,12 +29,11 @@ def unseen_rows(
             comparison.judge(name, [labels])
             for name, labels in (
                 ("fitted to others", models_left_out(strategy, panel, truth, known, folds, seed)),
-                ("fitted to these", out_of_fold(strategy, own, truth, folds, seed)),
                 (rival.name, out_of_fold(rival, own, truth, folds, seed)),
             )
         ]
         scores = {each.name.replace(" ", "_"): each.wheel.values()["level1_f"] for each in judged}
-        difference = comparison.difference(judged[0], judged[2])
+        difference = comparison.difference(*judged)
         yield {
             "name": " + ".join(sorted(pair)),
             "n": difference["n"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -74,10 +75,23 @@ def _differences(score: ClipScores, first: np.ndarray, second: np.ndarray) -> di
 def _resampled(columns: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """Totals [some, m] of clips drawn with replacement, in parts."""
     n = len(columns)
+    if n * resamples <= _CELLS_AT_ONCE:
+        yield _drawn_once(n, resamples, seed) @ columns
+        return
     rng = np.random.default_rng(seed)
     for size in _parts(n, resamples):
-        draws = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
-        yield np.bincount(draws.ravel(), minlength=size * n).reshape(size, n) @ columns
+        yield _drawn(n, size, rng) @ columns
+
+
+@lru_cache(maxsize=2)  # the rows of a table are resampled alike: 26 MB for 332 clips
+def _drawn_once(n: int, resamples: int, seed: int) -> np.ndarray:
+    return _drawn(n, resamples, np.random.default_rng(seed))
+
+
+def _drawn(n: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """[size, n] how often each clip is drawn."""
+    draws = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
+    return np.bincount(draws.ravel(), minlength=size * n).reshape(size, n).astype(float)
 
 
 def _swapped(differences: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -134,6 +135,13 @@ def check_preset(preset: str | None, wheels: Wheels) -> None:
         raise InputError(f"preset {preset} is defined by edition {_EDITION_OF[preset]}, not {wheels.edition}")
 
 
+@lru_cache(maxsize=65536)
+def _names(label: str, wheels: Wheels) -> tuple[str | None, ...]:
+    """Clusters of a label in each view and the cleaned label itself; nothing for an empty one."""
+    cleaned = clean_labels([label])
+    return (*wheels.find(cleaned[0]), cleaned[0]) if cleaned else ()
+
+
 class _Clusters:
     """Numbers for labels and for their clusters in each view; a label is looked up once."""
 
@@ -143,18 +151,15 @@ class _Clusters:
         self.numbers: dict[str, int] = {}  # cluster or cleaned label -> number
         self.table: list[list[int]] = []  # by row: number of the cluster in each view (-1: none), of the label itself
 
-    def row(self, label: str) -> int:
-        """Row of a label, -1 for an empty one."""
-        row = self.rows.get(label)
-        if row is None:
-            cleaned = clean_labels([label])
-            row = len(self.table) if cleaned else -1
-            if cleaned:
-                names = (*self.wheels.find(cleaned[0]), cleaned[0])
-                numbers = self.numbers
+    def rows_of(self, labels: set[str]) -> dict[str, int]:
+        """Label -> its row, -1 for an empty one."""
+        numbers = self.numbers
+        for label in labels - self.rows.keys():
+            names = _names(label, self.wheels)
+            self.rows[label] = len(self.table) if names else -1
+            if names:
                 self.table.append([-1 if each is None else numbers.setdefault(each, len(numbers)) for each in names])
-            self.rows[label] = row
-        return row
+        return self.rows
 
     @property
     def base(self) -> int:
@@ -169,8 +174,8 @@ class _Side:
     """Truth or predictions, flattened: clip and label row of each of its labels, once a clip."""
 
     def __init__(self, sets: Sequence[Sequence[str]], clusters: _Clusters) -> None:
-        row = clusters.row
-        rows = np.array([row(label) for labels in sets for label in labels], np.int64)
+        row_of = clusters.rows_of({label for labels in sets for label in labels})
+        rows = np.array([row_of[label] for labels in sets for label in labels], np.int64)
         clips = np.repeat(np.arange(len(sets)), [len(labels) for labels in sets])
         self.clips, self.rows = clips[rows >= 0], rows[rows >= 0]
         self.distinct = self.pairs(-1, clusters)
