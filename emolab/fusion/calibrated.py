@@ -56,6 +56,7 @@ class Calibrated:
     correction: Correction
     view_weights: np.ndarray
     tradeoff: float
+    most_words: int  # of a clip
 
     def probabilities(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
         """p and r [n, D] of the panel's clips: Pr(c in G) and E[1(c in G) / |G|] of each cluster."""
@@ -68,7 +69,7 @@ class Calibrated:
         """The words of each clip with the best expected score. `tradeoff`: precision's weight against recall, 0 to 1,
         instead of the fitted one."""
         weight = self.tradeoff if tradeoff is None else tradeoff
-        return choose(p, r, self.vocabulary, self.meanings, self.view_weights, weight)
+        return choose(p, r, self.vocabulary, self.meanings, self.view_weights, weight, self.most_words)
 
     def fuse(self, panel: Panel, tradeoff: float | None = None) -> dict[str, list[str]]:
         """The chosen label set of every clip of the panel; of a clip that no member answered, none."""
@@ -145,9 +146,10 @@ def fit(panel: Panel, truth: LabelSets, wheels: Wheels, settings: FusionSettings
     kind_of = np.array([sorted(set(kinds)).index(kinds[view]) for view in meanings.view_of])
     correction = fit_correction(p, r, shares, held, share, counts, meanings.view_of, kind_of)
     vocabulary = _vocabulary(true, meanings)
-    tradeoff = settings.tradeoff or best_tradeoff(*correction(p, r, shares), held, vocabulary, meanings, objective)
+    most, believed = settings.most_words, correction(p, r, shares)
+    tradeoff = settings.tradeoff or best_tradeoff(*believed, held, vocabulary, meanings, objective, most)
     return Calibrated(
-        meanings, vocabulary, weights, text, named, scale, regression, correction, objective, tradeoff
+        meanings, vocabulary, weights, text, named, scale, regression, correction, objective, tradeoff, most
     )  # fmt: skip
 
 

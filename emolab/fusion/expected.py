@@ -17,15 +17,20 @@ import numpy as np
 from emolab.fusion.meanings import Meanings
 
 _CLIPS_AT_ONCE = 512
-MOST_WORDS = 10
 _HALVINGS = 5
 
 
 def choose(
-    p: np.ndarray, r: np.ndarray, words: Sequence[str], meanings: Meanings, weights: np.ndarray, tradeoff: float
+    p: np.ndarray,
+    r: np.ndarray,
+    words: Sequence[str],
+    meanings: Meanings,
+    weights: np.ndarray,
+    tradeoff: float,
+    most: int = 10,
 ) -> list[list[str]]:
     """For each clip, words added one by one, always the one with the largest weighted mean over views of
-    tradeoff x E[precision] + (1 - tradeoff) x E[recall], and of the sets met on the way (up to 10 words) the best.
+    tradeoff x E[precision] + (1 - tradeoff) x E[recall], and of the sets met on the way (up to `most` words) the best.
 
     `p`, `r` [n, D] by cluster; `weights` [V] of the views. Of words that mean the same in every view, the first of
     `words` is taken.
@@ -41,11 +46,13 @@ def choose(
     chosen: list[list[int]] = []
     for start in range(0, len(p), _CLIPS_AT_ONCE):
         part = slice(start, start + _CLIPS_AT_ONCE)
-        chosen += _greedy(p[part], r[part], table, weights[used], tradeoff)
+        chosen += _greedy(p[part], r[part], table, weights[used], tradeoff, most)
     return [[words[number] for number in each] for each in chosen]
 
 
-def _greedy(p: np.ndarray, r: np.ndarray, table: np.ndarray, weights: np.ndarray, tradeoff: float) -> list[list[int]]:
+def _greedy(
+    p: np.ndarray, r: np.ndarray, table: np.ndarray, weights: np.ndarray, tradeoff: float, most: int
+) -> list[list[int]]:
     n, none = len(p), p.shape[1]
     # [n, words, views], in single precision: this is where a fit spends its time
     worth_p, worth_r = (np.pad(each, ((0, 0), (0, 1))).astype(np.float32)[:, table] for each in (p, r))
@@ -54,8 +61,8 @@ def _greedy(p: np.ndarray, r: np.ndarray, table: np.ndarray, weights: np.ndarray
     taken[:, none] = True
     sum_p, sum_r, size = (np.zeros((n, 1, table.shape[1]), np.float32) for _ in range(3))
     clips, best, kept = np.arange(n), np.zeros(n), np.zeros(n, int)
-    chosen = np.zeros((n, MOST_WORDS), int)
-    for step in range(MOST_WORDS):
+    chosen = np.zeros((n, most), int)
+    for step in range(most):
         new = ~taken[:, table]
         precision = (sum_p + new * worth_p) / np.maximum(size + new, 1)
         value = (np.float32(tradeoff) * precision + np.float32(1 - tradeoff) * (sum_r + new * worth_r)) @ weights
@@ -79,6 +86,7 @@ def best_tradeoff(
     words: Sequence[str],
     meanings: Meanings,
     weights: np.ndarray,
+    most: int = 10,
 ) -> float:
     """The trade-off that gives the best F = 2PR / (P + R) of mean precision P and mean recall R on clips whose true
     clusters `held` [n, D] are known.
@@ -90,7 +98,7 @@ def best_tradeoff(
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         tradeoff = (low + high) / 2
-        chosen = meanings.matrix(choose(p, r, words, meanings, weights, tradeoff)).toarray()
+        chosen = meanings.matrix(choose(p, r, words, meanings, weights, tradeoff, most)).toarray()
         precision = recall = 0.0
         for side, weight in zip(sides, weights, strict=True):
             true, hits = held[:, side].sum(axis=1), (held[:, side] * chosen[:, side]).sum(axis=1)

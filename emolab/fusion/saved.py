@@ -44,6 +44,7 @@ def save(path: str | Path, model: Calibrated) -> None:
         "vocabulary": model.vocabulary,
         "weights": {name: float(weight) for name, weight in model.weights.items()},
         "tradeoff": model.tradeoff,
+        "most_words": model.most_words,
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -80,7 +81,7 @@ def load(path: str | Path, wheels: Wheels) -> Calibrated:
             meanings=Meanings(wheels, tuple(header["views"]), tuple(map(tuple, header["columns"]))),
             vocabulary=tuple(header["vocabulary"]), weights=header["weights"], text=text,
             regression=Regression(words=words, **regression), correction=Correction(**correction),
-            tradeoff=header["tradeoff"], **own,
+            tradeoff=header["tradeoff"], most_words=header["most_words"], **own,
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); name a file that emolab fuse --save wrote") from error

@@ -17,13 +17,14 @@ class FusionSettings:
     # what `calibrated` maximises: weights of level1, level2, mer2024 and, with the official tables, m1 and m2
     objective: dict[str, float] = field(default_factory=lambda: {"level1": 1.0, "level2": 0.5, "mer2024": 0.5})
     tradeoff: float | None = None  # weight of precision against recall, 0 to 1; None: what gives the best F
+    most_words: int = 10  # that `calibrated` says of a clip; unsure of a clip, it says many
     folds: int = 5
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])  # of the folds
     judge: bool = False  # ask the profile's chat model to choose among the candidates
 
     def __post_init__(self) -> None:
-        if self.folds < 2 or not self.seeds:
-            raise InputError("fusion: folds start at 2, and seeds name at least one.")
+        if self.folds < 2 or not self.seeds or self.most_words < 1:
+            raise InputError("fusion: folds start at 2, most_words at 1, and seeds name at least one.")
         if not self.min_votes or min(self.min_votes) < 1:
             raise InputError("fusion: min_votes is a list of numbers from 1.")
         if self.tradeoff is not None and not 0 < self.tradeoff < 1:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from emolab.fusion.calibrated import Calibrated
     from emolab.fusion.panel import Panel
+    from emolab.fusion.settings import FusionSettings
     from emolab.fusion.strategy import Strategy
     from emolab.labels.wheel import Wheels
     from emolab.scoring.clips import LabelSets
+    from emolab.scoring.settings import ScoringSettings
 
 STRATEGIES = {
     "union": "all labels of all models, in order (the report's splice, section 2.3)",
@@ -60,6 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--folds", type=int, default=5, help="with --truth; default: 5")
     add("--seed", type=int, default=0, help="of the folds and of resamples; default: 0")
     add("--tradeoff", type=float, metavar="W", help="calibrated: weight of precision, 0 to 1; default: the best for F")
+    add("--most-words", type=int, metavar="N", help="calibrated: at most so many words of a clip; default: 10")
     add("--tables", metavar="DIR", help="your copy of the official wheel tables; default: emolab's own wheel")
     add("--edition", choices=["2025", "2026"], help="which edition the tables are")
     add("--save", type=Path, metavar="FILE", help="calibrated: keep what all labelled clips taught (safetensors)")
@@ -114,8 +117,10 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(
             "calibrated needs labelled clips (--truth) or a saved one (--load); without either: unsupervised"
         )
-    if (args.save or args.load or args.tradeoff is not None) and not calibrated:
-        raise InputError("--save, --load and --tradeoff belong to --strategy calibrated")
+    if (args.save or args.load or args.tradeoff is not None or args.most_words is not None) and not calibrated:
+        raise InputError("--save, --load, --tradeoff and --most-words belong to --strategy calibrated")
+    if args.load and args.most_words is not None:
+        raise InputError("--most-words is learned with: give it where the co-judgment is saved, not with --load")
     if args.save and args.load:
         raise InputError("--load uses a saved co-judgment and --save writes one; give one of them")
     if args.save and not args.truth:
@@ -159,10 +164,11 @@ def _strategy(args: argparse.Namespace, wheels: Wheels) -> Strategy:
     }[args.strategy]()
 
 
-def _settings(args: argparse.Namespace):
+def _settings(args: argparse.Namespace) -> FusionSettings:
     from emolab.fusion.settings import FusionSettings
 
-    return FusionSettings(tradeoff=args.tradeoff, folds=args.folds, seeds=[args.seed])
+    most = {} if args.most_words is None else {"most_words": args.most_words}
+    return FusionSettings(tradeoff=args.tradeoff, folds=args.folds, seeds=[args.seed], **most)
 
 
 def _fit(args: argparse.Namespace, panel: Panel, truth: LabelSets, wheels: Wheels) -> Calibrated:
@@ -204,7 +210,7 @@ def _write(path: Path, panel: Panel, fused: LabelSets, strategy: str, seed: int)
         raise InputError(f"{path}: cannot be written ({error.strerror}); name another --out") from error
 
 
-def _report(args: argparse.Namespace, fused: LabelSets, truth: LabelSets, scoring) -> None:
+def _report(args: argparse.Namespace, fused: LabelSets, truth: LabelSets, scoring: ScoringSettings) -> None:
     from emolab.fusion.comparison import Comparison
     from emolab.workbench.tables import Table
 
