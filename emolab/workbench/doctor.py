@@ -17,6 +17,9 @@ from emolab.discriminative.settings import MODALITIES, DiscriminativeSettings
 from emolab.engine.settings import ModelSettings
 from emolab.engine.weights import local_folder
 from emolab.errors import InputError
+from emolab.fusion.panel import read_panel
+from emolab.scoring.evaluate import profile_wheels
+from emolab.scoring.files import read_labels
 from emolab.workbench.places import CHECKOUT, outputs_folder
 from emolab.workbench.settings import Settings
 
@@ -240,6 +243,8 @@ def _data(settings: Settings) -> Finding:
     corpus = settings.corpus
     if corpus.reader == "drawn":
         return Finding("data", "ok", "the drawn corpus, rendered when first needed")
+    if settings.fusion.predictions or not (corpus.root or settings.internvl.path):
+        return _predictions(settings)
     if not corpus.root:
         return Finding("data", "missing", "corpus.root is not set", "--set corpus.root=FOLDER of your data")
     folder = Path(corpus.root).expanduser()
@@ -253,6 +258,27 @@ def _data(settings: Settings) -> Finding:
         except InputError as error:
             return Finding("data", "missing", str(error), "--set corpus.root=FOLDER of ch-simsv2s")
     return _mer2024(folder) if corpus.reader == "mer2024" else Finding("data", "ok", str(folder))
+
+
+def _predictions(settings: Settings) -> Finding:
+    """What notebook 07 fuses where no model is asked: predictions, their truth and perhaps the wheel tables."""
+    plan, tables = settings.fusion, settings.scoring.tables
+    cure = "--set predictions=DIR truth=FILE tables=DIR"
+    if not (plan.predictions and plan.truth):
+        return Finding("data", "missing", "no published predictions and truth are named", cure)
+    try:
+        truth = read_labels(plan.truth)
+        panel = read_panel([plan.predictions])
+        wheels = profile_wheels(settings.scoring).edition
+    except InputError as error:
+        return Finding("data", "missing", str(error), cure)
+    known = sum(clip in truth for clip in panel.clip_ids)
+    found = (
+        f"{len(panel.members)} predictions of {len(panel.clip_ids)} clips, {known} with true labels; {wheels} wheels"
+    )
+    return Finding(
+        "data", "ok" if tables else "warning", found, "" if tables else f"official scores need tables: {cure}"
+    )
 
 
 def _mer2024(folder: Path) -> Finding:

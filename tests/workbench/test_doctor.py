@@ -120,6 +120,19 @@ def test_no_model_no_model_packages():
     assert not any(name.startswith("weights") for name in found)
 
 
+def test_published_predictions_are_the_data_where_no_model_is_asked(tmp_path):
+    assert "predictions=DIR truth=FILE" in findings(profile="published")["data"].cure
+    for name in ("A.csv", "B.csv", "truth.csv"):
+        folder = tmp_path if name == "truth.csv" else tmp_path / "predictions"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text("name,openset\nclip_1,happy\n")
+    given = {"fusion.predictions": str(tmp_path / "predictions"), "fusion.truth": str(tmp_path / "truth.csv")}
+    found = doctor._data(load_profile("published", given))
+    assert found.status == "warning" and "2 predictions of 1 clips, 1 with true labels; own wheels" in found.found
+    given["fusion.truth"] = str(tmp_path / "absent.csv")
+    assert "absent.csv" in doctor._data(load_profile("published", given)).found
+
+
 def test_a_gpu_is_needed_only_where_the_profile_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi there
     assert findings()["GPU"].status == "ok"

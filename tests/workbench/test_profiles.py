@@ -120,6 +120,12 @@ def test_overrides_keep_ids_and_read_numbers(overrides):
     assert settings.internvl.use_hf is False and settings.seed == 7
 
 
+def test_short_names_of_published_data():
+    settings = load_profile("published", ["predictions=DIR", "truth=FILE", "tables=TABLES"])
+    assert (settings.fusion.predictions, settings.fusion.truth) == ("DIR", "FILE")
+    assert (settings.scoring.tables, settings.scoring.edition) == ("TABLES", "2025")
+
+
 def test_text_is_taken_as_typed_and_null_empties():
     assert load_profile("demo", ["corpus.root=a=b c"]).corpus.root == "a=b c"
     assert load_profile("demo", ["corpus.root=2024-01-01"]).corpus.root == "2024-01-01"

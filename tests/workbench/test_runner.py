@@ -277,10 +277,13 @@ def test_what_a_notebook_reads_from_runs_before_it(tmp_path):
         cell.source = cell.source.replace("03_small", "04_next")
     notebook.metadata["emolab"] = {"needs": {"03_small": "", "01_gone": ""}}
     nbformat.write(notebook, folder / "notebooks" / "04_next.ipynb")
-    notebook.metadata["emolab"] = {"needs": {"03_small": "sft.seeds", "04_next": ""}}
+    needs = {"03_small": "sft.seeds", "04_next": "internvl.path !fusion.predictions"}
+    notebook.metadata["emolab"] = {"needs": needs}
     for cell in notebook.cells:
         cell.source = cell.source.replace("04_next", "05_last")
     nbformat.write(notebook, folder / "notebooks" / "05_last.ipynb")
+    alone = emolab(folder, "run", "05", "--set", "sft.seeds=[]", "predictions=own")  # a ! says where it is not needed
+    assert alone.returncode == 0 and "04_next" not in alone.stdout
     done = emolab(folder, "run", "05", "--set", "sft.seeds=[]")
     assert done.returncode == 0, done.stderr
     assert (

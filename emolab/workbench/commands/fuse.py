@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
     from emolab.scoring.evaluate import profile_wheels
     from emolab.scoring.files import official_cell, read_labels
     from emolab.scoring.settings import ScoringSettings
+    from emolab.workbench.tables import printable
 
     _check(args)
     scoring = ScoringSettings(tables=args.tables, edition=args.edition, bootstrap=args.bootstrap)
@@ -97,7 +99,10 @@ def run(args: argparse.Namespace) -> int:
 
         fused = load(args.load, wheels).fuse(panel, args.tradeoff)
     else:
-        fused = out_of_fold(_strategy(args, wheels), panel, truth, args.folds, args.seed)
+        strategy = _strategy(args, wheels)
+        fused = out_of_fold(strategy, panel, truth, args.folds, args.seed)
+        for problem in getattr(strategy, "problems", {}).values():  # of the judge's answers
+            print(printable(problem), file=sys.stderr)
     if args.save:
         from emolab.fusion.saved import save
 
@@ -127,13 +132,24 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("--save keeps what labelled clips taught; name them with --truth")
     if args.min_votes is not None and args.strategy != "vote":
         raise InputError("--min-votes belongs to --strategy vote")
-    if (args.strategy == "judge") != bool(args.endpoint and args.judge):
+    asks = args.strategy == "judge"
+    if not asks == bool(args.endpoint) == bool(args.judge):
         raise InputError("--strategy judge, --endpoint URL and --judge MODEL belong together")
+    if bool(args.tables) != bool(args.edition):
+        raise InputError("--tables DIR and --edition 2025 or 2026 belong together: the editions' scores differ")
     if args.out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"{args.out}: ends in neither .csv nor .jsonl; choose one of these")
+    if args.seed < 0:
+        raise InputError("--seed starts at 0")
+    _settings(args)  # InputError for folds or a trade-off out of range
+    out = args.out.resolve()
     for name in args.predictions:
-        if Path(name.partition("=")[2] or name).resolve() == args.out.resolve():
-            raise InputError(f"{args.out} is one of the predictions; name another --out")
+        given = Path(name.partition("=")[2] or name).resolve()
+        # a folder stands for the files in it and one level below: next time this one would vote
+        if given == out or given.is_dir() and given in (out.parent, out.parent.parent):
+            raise InputError(f"{args.out} is, or would become, one of the predictions; name another --out")
+    if out in (Path(each).resolve() for each in (args.truth, args.save) if each):
+        raise InputError(f"{args.out} is named twice; name another --out")
 
 
 def _strategy(args: argparse.Namespace, wheels: Wheels) -> Strategy:
@@ -192,20 +208,32 @@ def _say(panel: Panel, truth: LabelSets) -> None:
         without = sum(not truth.get(clip) for clip in panel.clip_ids)
         if without:
             print(f"{without} clip(s) have no true labels: they are fused, not scored", file=sys.stderr)
+        lost = len(truth.keys() - set(panel.clip_ids))
+        if lost:
+            print(f"{lost} clip(s) of the truth have no prediction: they are not scored", file=sys.stderr)
 
 
 def _write(path: Path, panel: Panel, fused: LabelSets, strategy: str, seed: int) -> None:
+    from emolab.engine.rows import write_rows
     from emolab.errors import InputError
     from emolab.fusion.votes import prediction_rows
+    from emolab.labels.parse import parse_label_cell
     from emolab.workbench.files import label_csv, write_text
 
     if path.suffix == ".csv":
-        text = label_csv(fused)
-    else:
-        rows = prediction_rows(panel, fused, f"fusion/{strategy}", seed)
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        odd = sorted(each for each in {*chain(*fused.values())} if parse_label_cell(str([each])) != [each])
+        if odd:  # commas, both kinds of quotes
+            print(f"{len(odd)} label(s) read differently from a csv; --out x.jsonl keeps {odd[0]!r}", file=sys.stderr)
     try:
-        write_text(path, text)
+        if path.suffix == ".csv":
+            write_text(path, label_csv(fused))
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_rows(path, prediction_rows(panel, fused, f"fusion/{strategy}", seed))
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}: a clip id or label is no valid text ({error.reason}); mend the file it is from"
+        ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); name another --out") from error
 
@@ -232,5 +260,7 @@ def _report(args: argparse.Namespace, fused: LabelSets, truth: LabelSets, scorin
     line = f"{args.out}: {about['n']} clips, {about['labels_per_clip']:.2f} labels a clip, {about['empty']} without any"
     print(line, file=sys.stderr)
     if row:
-        held = "" if args.load else f"; what learns, learned from other folds ({args.folds}, seed {args.seed})"
+        held = f"; what learns, learned from other folds ({args.folds}, seed {args.seed})"
+        if args.load:
+            held = f"; held out only if {args.load} was not fitted to these clips"
         print(Table("scores", [row], f"Wheels: {args.edition or 'emolab own'}; MER2024 groups: lexicon{held}."))
