@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_FEATURES = 11
 _PENALTY = 0.01  # of the squared coefficients, per example, features having mean 0 and variance 1
 
 
@@ -31,6 +32,8 @@ class Correction:
         corrected = np.stack([p, r])
         for kind in range(len(self.means)):
             clusters = np.flatnonzero(self.kind_of == kind)
+            if not len(clusters):
+                continue
             found = _features(p, r, self.prior, shares, self.view_of, clusters)
             found = (found - self.means[kind]) / self.deviations[kind]
             added = found @ self.coefficients[kind, :-1] + self.coefficients[kind, -1]
@@ -55,6 +58,9 @@ def fit_correction(
     for kind in range(kind_of.max() + 1):
         clusters = np.flatnonzero(kind_of == kind)
         known = counts[:, clusters]
+        if not known.any():  # no true label stands in any view of this kind
+            found.append((np.zeros(_FEATURES), np.ones(_FEATURES), np.zeros((_FEATURES + 1, 2))))
+            continue
         features = _features(p, r, prior, shares, view_of, clusters)[known]
         off = np.stack([(held - p)[:, clusters][known], (share - r)[:, clusters][known]], axis=-1)
         mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, islice
+from math import comb
 
 from emolab.fusion.panel import Panel
 from emolab.fusion.strategies import union, vote
@@ -12,11 +13,12 @@ _MOST_SETS = 40  # of members whose splices are averaged
 
 
 def spliced(panel: Panel) -> dict[str, Runs]:
-    """`union of 1` to `union of all` -> the splices of every set of so many members (of the first 40, where there are
-    more), whose scores are to be averaged: to name the best set would be to choose it on the clips that are scored."""
+    """`union of 1` to `union of all` -> the splices of every set of so many members (of 40 spread evenly over all sets,
+    where there are more), whose scores are to be averaged: the best would be chosen on the clips that are scored."""
     found: dict[str, Runs] = {}
     for size in range(1, len(panel.members) + 1):
-        sets = [panel.pick(names) for names in islice(combinations(panel.names, size), _MOST_SETS)]
+        step = -(-comb(len(panel.members), size) // _MOST_SETS)
+        sets = [panel.pick(names) for names in islice(combinations(panel.names, size), step // 2, None, step)]
         found[f"union of {size}"] = [union().fit(each, {})(each) for each in sets]
     return found
 

@@ -12,6 +12,8 @@ from scipy.optimize import nnls
 from emolab.fusion.meanings import Meanings
 from emolab.fusion.panel import Member, Panel
 
+_LEAST = 0.1  # of all weight, shared by all members alike
+
 
 @dataclass(frozen=True, eq=False)
 class Votes:
@@ -36,25 +38,28 @@ def member_weights(cast: Mapping[str, Votes], held: np.ndarray, counts: np.ndarr
     """Name -> weight of each member's votes, summing to 1: the non-negative least squares of the true clusters (`held`
     [n, D], see `true_arrays`) on the members' votes, both less their means, over all clips and clusters at once.
 
-    A member that only repeats others gets little. Half of each weight is the mean over the members of the same variant
-    (what follows the last slash of a name): weights of single members are noisy with some hundred clips.
+    A clip that a member was not asked about says nothing of its votes. One that only repeats others gets little, but
+    none gets nothing: it may be the only one to have answered a clip. Half of each weight is the mean over the
+    members of the same variant (what follows the last slash of a name): single weights are noisy with some hundred
+    clips.
     """
-    truth = (held - held.mean(axis=0)) * counts
+    truth = (held - held.sum(axis=0, where=counts) / np.maximum(counts.sum(axis=0), 1)) * counts
     centred = []
     for each in cast.values():
+        asked = each.asked[:, None]
         said = each.said.toarray()
-        centred.append(((said - said.mean(axis=0)) * counts).ravel())
-    said = np.stack(centred)
-    gram, target = said @ said.T, said @ truth.ravel()
+        centred.append(((said - said.sum(axis=0) / max(asked.sum(), 1)) * asked * counts).ravel())
+    votes_of = np.stack(centred)
+    gram, target = votes_of @ votes_of.T, votes_of @ truth.ravel()
     # a square root of the normal equations: the same minimum, with [members x members] numbers
     values, vectors = np.linalg.eigh(gram)
     kept = values > 1e-9 * max(values.max(), 1e-300)
     root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
     found, _ = nnls(root, (vectors[:, kept].T @ target) / np.sqrt(values[kept])) if kept.any() else (target * 0, 0)
-    if not found.any():
-        found = np.ones(len(cast))
-    own = dict(zip(cast, found / found.sum(), strict=True))
-    return {name: (own[name] + weight_of(f"/{variant(name)}", own)) / 2 for name in own}
+    alike = np.full(len(cast), 1 / len(cast))
+    found = (1 - _LEAST) * found / found.sum() + _LEAST * alike if found.any() else alike
+    own = {name: float(weight) for name, weight in zip(cast, found, strict=True)}
+    return {name: (own[name] + _mean_of_variant(name, own)) / 2 for name in own}
 
 
 def variant(name: str) -> str:
@@ -64,8 +69,10 @@ def variant(name: str) -> str:
 
 def weight_of(name: str, weights: Mapping[str, float]) -> float:
     """The weight of a member; of one that was not there in fitting, the mean of its variant's or else of all."""
-    if name in weights:
-        return weights[name]
+    return weights[name] if name in weights else _mean_of_variant(name, weights)
+
+
+def _mean_of_variant(name: str, weights: Mapping[str, float]) -> float:
     alike = [weight for known, weight in weights.items() if variant(known) == variant(name)]
     return float(np.mean(alike or list(weights.values())))
 

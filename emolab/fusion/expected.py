@@ -5,7 +5,8 @@ A score of a view (see `emolab.scoring.wheel`) rests on two numbers of a clip: p
 
     E[precision] = sum of p(c) / |P|,  p(c) = Pr(c in G);    E[recall] = sum of r(c),  r(c) = E[1(c in G) / |G|]
 
-so that p and r are all that has to be estimated, and no independence of clusters is assumed.
+so that p and r, given that the clip counts in that view (its truth maps there), are all that has to be estimated, and
+no independence of clusters is assumed.
 """
 
 from __future__ import annotations

@@ -41,9 +41,9 @@ def fit(
     """The regression of `targets` [m, k], and what it predicts of each clip when that is left out [m, k].
 
     Kernel exp(-distance); its width, the weight of the words and the ridge are those of the least leave-one-out error,
-    squared and weighed by the targets' `importance` [k], on the first 1,000 clips.
+    squared and weighed by the targets' `importance` [k], on at most 1,000 clips.
     """
-    some = slice(_TUNED_AT_MOST)
+    some = slice(None, None, -(-len(shares) // _TUNED_AT_MOST))
     apart = [_squared(each[some], each[some]) for each in (shares, words)]
     means = [float(each.mean()) for each in apart]
     wanted = targets[some] * np.sqrt(importance)

@@ -45,6 +45,10 @@ class Panel:
     def names(self) -> tuple[str, ...]:
         return tuple(member.name for member in self.members)
 
+    def answered(self, clip: str) -> bool:
+        """Whether any member answered for a clip."""
+        return any(clip in member.labels for member in self.members)
+
     def pick(self, names: Iterable[str]) -> Panel:
         """The panel of some members, on all clips of this one. InputError for a name that none has, and for none."""
         by_name = {member.name: member for member in self.members}
@@ -52,7 +56,9 @@ class Panel:
         for name in names:
             if name not in by_name:
                 raise InputError(f"no prediction is called {name!r}; known are {', '.join(by_name)}")
-        return Panel(make_panel([by_name[name] for name in names]).members, self.clip_ids)
+        if not names:
+            raise InputError("no prediction is chosen; name at least one")
+        return Panel(tuple(by_name[name] for name in names), self.clip_ids)
 
     def on(self, clip_ids: Iterable[str]) -> Panel:
         """The same members on some of the clips, in the order given."""
@@ -97,18 +103,19 @@ def member_of_rows(name: str, rows: Iterable[Mapping]) -> Member:
         if row.get("text"):
             texts[clip] = f"{texts[clip]} {row['text']}" if clip in texts else row["text"]
         if row.get("probabilities"):
-            probabilities[clip] = row["probabilities"]
+            probabilities[clip] = {label.strip().lower(): chance for label, chance in row["probabilities"].items()}
     return Member(name, labels, texts, probabilities, repeated)
 
 
 def read_panel(paths: Sequence[str | Path], cell: Cell = parse_label_cell) -> Panel:
     """A panel of prediction files (csv, jsonl or npz as `read_labels` takes them), or of folders of such files.
 
-    A file is called by its stem, with its folder before it where stems repeat, or as `NAME=FILE` says. A clip that
-    stands in several rows has their labels spliced. Descriptions are the `text` (or `reason`) of JSON lines, and for
-    `VARIANT-openset.npz` of the file `VARIANT-reason.jsonl` beside it. InputError for what cannot be read.
+    A file is called by its stem, as FOLDER/STEM below a given folder, in the published layout and where stems repeat,
+    or as `NAME=FILE` says. A clip that stands in several rows has their labels spliced. Descriptions are the `text`
+    (or `reason`) of JSON lines, and for `VARIANT-openset.npz` of the file `VARIANT-reason.jsonl` beside it. InputError
+    for what cannot be read.
     """
-    files: list[tuple[str | None, Path]] = []
+    files: list[tuple[str | None, Path, str]] = []  # name that was given, file, name
     for given in map(str, paths):
         name, equals, path = given.partition("=")
         if not equals or "/" in name or Path(given).exists():
@@ -117,16 +124,27 @@ def read_panel(paths: Sequence[str | Path], cell: Cell = parse_label_cell) -> Pa
             raise InputError(f"{path}: is not there; name a prediction file, or a folder of them")
         if name and Path(path).is_dir():
             raise InputError(f"{given}: names a folder of predictions; give it without a name, or name its files")
-        files += [(None, each) for each in prediction_files(path)] if Path(path).is_dir() else [(name, Path(path))]
-    twice = [path for at, (_, path) in enumerate(files) if path.resolve() in {each.resolve() for _, each in files[:at]}]
+        if Path(path).is_dir():
+            files += [(None, each, _name_of(each, each.parent != Path(path))) for each in prediction_files(path)]
+        else:
+            files.append((name, Path(path), name or _name_of(Path(path))))
+    places = [path.resolve() for _, path, _ in files]
+    twice = [path for path in places if places.count(path) > 1]
     if twice:
         raise InputError(f"{twice[0]}: is named twice; a file votes once")
-    stems = [path.stem.removesuffix(_SUFFIX) for _, path in files]
-    members = []
-    for (name, path), stem in zip(files, stems, strict=True):
-        nested = stems.count(stem) > 1
-        members.append(read_member(path, name or (f"{path.parent.name}/{stem}" if nested else stem), cell))
-    return make_panel(members)
+    names = [called for _, _, called in files]
+    return make_panel(
+        [
+            read_member(path, _name_of(path, True) if not given and names.count(called) > 1 else called, cell)
+            for given, path, called in files
+        ]
+    )
+
+
+def _name_of(path: Path, below: bool = False) -> str:
+    """MODEL/VARIANT of a file in the published layout or `below` a folder of predictions, else the stem."""
+    stem = path.stem.removesuffix(_SUFFIX)
+    return f"{path.parent.name}/{stem}" if below or stem != path.stem else stem
 
 
 def prediction_files(folder: str | Path) -> list[Path]:

@@ -14,7 +14,7 @@ from emolab.fusion.calibrated import Calibrated
 from emolab.fusion.correction import Correction
 from emolab.fusion.kernel_ridge import Regression
 from emolab.fusion.meanings import Meanings
-from emolab.fusion.text import Words
+from emolab.fusion.text import BUCKETS, Words
 from emolab.labels.wheel import Wheels
 
 _FORMAT = "emolab-calibrated-1"
@@ -51,6 +51,7 @@ def save(path: str | Path, model: Calibrated) -> None:
         save_file(arrays, partial, {"emolab": json.dumps(header, ensure_ascii=False)})
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:  # safetensors wraps the system's error
+        partial.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({error}); name a file in a folder you may write") from error
 
 
@@ -62,18 +63,18 @@ def load(path: str | Path, wheels: Wheels) -> Calibrated:
         with safe_open(path, "np") as file:
             header = json.loads((file.metadata() or {}).get("emolab", "{}"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
-        if header.get("format") != _FORMAT:
+        if not isinstance(header, dict) or header.get("format") != _FORMAT:
             raise ValueError("another kind of safetensors file")
         if header["edition"] != wheels.edition:
             raise InputError(
                 f"{path}: was fitted with the {header['edition']} emotion wheels, not {wheels.edition}; "
                 "name the same tables and edition (none for emolab's own wheel)"
             )
-        m, text = len(arrays["shares"]), None
-        if "text_idf" in arrays:
-            text = Words(arrays["text_buckets"], arrays["text_idf"])
+        _check(header, arrays)
+        text = Words(arrays["text_buckets"], arrays["text_idf"]) if "text_idf" in arrays else None
         sides = [arrays[f"words_{name}"] for name in ("data", "indices", "indptr")]
-        words = sparse.csr_matrix(tuple(sides), shape=(m, len(text.idf) if text else 0))
+        words = sparse.csr_matrix(tuple(sides), shape=(len(arrays["shares"]), len(text.idf) if text else 0))
+        words.check_format(full_check=True)  # a wrong index would read outside of memory
         own, regression, correction = (
             {name: arrays[name] for name in names} for names in (_OWN, _REGRESSION, _CORRECTION)
         )
@@ -85,7 +86,32 @@ def load(path: str | Path, wheels: Wheels) -> Calibrated:
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); name a file that emolab fuse --save wrote") from error
-    except (SafetensorError, KeyError, ValueError, TypeError, IndexError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
             f"{path}: is no saved co-judgment ({error}); name a file that emolab fuse --save wrote"
         ) from error
+
+
+def _check(header: dict, arrays: dict[str, np.ndarray]) -> None:
+    """ValueError for what `save` cannot have written: numbers that are none, sizes that do not fit."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds what is no finite number")
+    m, columns, named = len(arrays["shares"]), len(header["columns"]), arrays["named"]
+    kinds, features = arrays["means"].shape
+    sizes = {
+        "shares": (m, columns), "dual": (m, 2 * len(named)), "scale": (columns,), "scales": (2,), "prior": (columns,),
+        "view_of": (columns,), "kind_of": (columns,), "view_weights": (len(header["views"]),),
+        "deviations": (kinds, features), "coefficients": (kinds, features + 1, 2),
+    }  # fmt: skip
+    for name, size in sizes.items():
+        if arrays[name].shape != size:
+            raise ValueError(f"{name} is of size {arrays[name].shape}, not {size}")
+    below = {"named": columns, "view_of": len(header["views"]), "kind_of": kinds, "text_buckets": BUCKETS}
+    for name, end in below.items():
+        if name in arrays and not ((arrays[name] >= 0) & (arrays[name] < end)).all():
+            raise ValueError(f"{name} does not lie between 0 and {end}")
+    if not all(isinstance(each, float) and each > 0 for each in header["weights"].values()):
+        raise ValueError("weights are not numbers above 0")
+    if not (0 < header["tradeoff"] < 1 and header["most_words"] >= 1 and header["vocabulary"]):
+        raise ValueError("tradeoff, most_words or vocabulary is out of range")

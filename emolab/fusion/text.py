@@ -1,4 +1,7 @@
-"""Words of the descriptions as evidence: TF-IDF (Sparck Jones 1972) of single words and pairs, hashed."""
+"""Words of the descriptions as evidence: TF-IDF (Sparck Jones 1972) of single words and pairs, hashed.
+
+Chinese is cut at punctuation only, so that it is hardly evidence.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from functools import cache, lru_cache
 import numpy as np
 from scipy import sparse
 
-_BUCKETS = 2**18
+BUCKETS = 2**18
 _IN_CLIPS, _IN_SHARE = 3, 0.5  # a term stands in at least so many clips, and in at most such a share of them
 
 
@@ -43,14 +46,14 @@ def count(texts: Sequence[Sequence[str]]) -> sparse.csr_matrix:
     clips = [clip for clip, each in enumerate(texts) for _ in each]
     rows = np.repeat(clips, [len(buckets) for buckets, _ in terms])
     columns, values = (np.concatenate([each[side] for each in terms]) if terms else [] for side in (0, 1))
-    return sparse.csr_matrix((values, (rows, columns)), shape=(len(texts), _BUCKETS), dtype=float)
+    return sparse.csr_matrix((values, (rows, columns)), shape=(len(texts), BUCKETS), dtype=float)
 
 
 @lru_cache(maxsize=20_000)  # folds, seeds and the playground read the same descriptions again and again
 def _terms(text: str) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.utils import murmurhash3_32
 
-    found = Counter(murmurhash3_32(term, positive=True) % _BUCKETS for term in _analyzer()(text))
+    found = Counter(murmurhash3_32(term, positive=True) % BUCKETS for term in _analyzer()(text))
     return np.fromiter(found, np.int32, len(found)), np.fromiter(found.values(), np.int32, len(found))
 
 

@@ -87,7 +87,7 @@ def read_wheels(folder: str | Path, edition: str) -> Wheels:
     """
     if edition not in EDITIONS:
         raise InputError(f"the edition of the wheel tables is {edition!r}; name one of {', '.join(EDITIONS)}")
-    return _read_wheels(Path(folder).resolve(), edition)
+    return _read_wheels(Path(folder).expanduser().resolve(), edition)
 
 
 @lru_cache(maxsize=8)

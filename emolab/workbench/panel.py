@@ -13,6 +13,7 @@ from emolab.scoring.files import official_cell, read_labels
 from emolab.scoring.runs import Runs
 from emolab.workbench.corpus import corpus_files, corpus_name, labelled_clips, open_corpus
 from emolab.workbench.session import Run
+from emolab.workbench.tables import printable
 
 ZERO_SHOT, FINE_TUNE, AFFECTGPT, DISCRIMINATIVE = (
     "InternVL/zero-shot",
@@ -20,7 +21,6 @@ ZERO_SHOT, FINE_TUNE, AFFECTGPT, DISCRIMINATIVE = (
     "AffectGPT",
     "discriminative",
 )
-_GIVEN = ["audio", "video", "text"]
 
 _GET = (
     "Notebook 07 of profile {profile} fuses published predictions: --set predictions=DIR truth=FILE tables=DIR. "
@@ -51,11 +51,14 @@ def open_panel(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
     return panel.on(kept), {clip: truth[clip] for clip in kept}, corpus_name(run.settings, root)
 
 
-def last_row(run: Run, panel: Panel, spliced: Panel) -> dict[tuple[str, str], Runs]:
-    """The last system of Table 2, for `emolab.internvl.table2`: zero-shot, fine-tuned and discriminative labels
-    spliced, one run for each seed of the fine-tuning. Of published predictions: the splice of `spliced`."""
+def last_row(run: Run, panel: Panel, spliced: Panel) -> tuple[str, Runs, dict[str, float | None]]:
+    """The last system of Table 2: its name, its label sets and the paper's numbers. Zero-shot, fine-tuned and
+    discriminative labels spliced, one run for each seed of the fine-tuning; of published predictions the splice of
+    `spliced`, for which the paper has no number."""
+    names = ("paper_avg", "paper_accuracy", "paper_recall")
     if not {ZERO_SHOT, DISCRIMINATIVE} <= set(panel.names):
-        return {(f"all of {', '.join(spliced.names)}", "as published"): [union().fit(spliced, {})(spliced)]}
+        nothing = dict.fromkeys(names)
+        return f"all of {', '.join(spliced.names)}", [union().fit(spliced, {})(spliced)], nothing
     tuned: dict[int | None, list[dict]] = {}
     for row in read_rows(run.step("03_internvl_finetune", "fine_tuned.jsonl")):
         tuned.setdefault(row["sft_seed"], []).append(row)
@@ -64,7 +67,8 @@ def last_row(run: Run, panel: Panel, spliced: Panel) -> dict[tuple[str, str], Ru
     for rows in tuned.values() or [[]]:
         some = Panel((first, member_of_rows(FINE_TUNE, rows), last), panel.clip_ids)
         runs.append(union().fit(some, {})(some))
-    return {list(PAPER_TABLE_2)[-1]: runs}
+    (model, _), numbers = list(PAPER_TABLE_2.items())[-1]
+    return model, runs, dict(zip(names, numbers, strict=True))
 
 
 def _published(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
@@ -81,6 +85,10 @@ def _published(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
     kept = [clip for clip in panel.clip_ids if truth.get(clip)]
     if not kept:
         raise InputError(f"{truth_file}: has true labels for none of the {len(panel.clip_ids)} clips in {folder}")
+    silent = [member.name for member in panel.members if not any(clip in member.labels for clip in kept)]
+    if silent:
+        print(printable(f"left out, for they answered no clip with true labels: {', '.join(silent)}"))
+        panel = panel.pick(name for name in panel.names if name not in silent)
     return panel.on(kept), {clip: truth[clip] for clip in kept}, folder.resolve().name
 
 
@@ -97,14 +105,15 @@ def _own_members(run: Run) -> list[Member]:
 
 def _affectgpt(run: Run) -> Member:
     """Labels that InternVL took from the descriptions of the last AffectGPT (trained here, or as given), which are its
-    texts."""
+    texts: those of its first training, when given all that it has learned to take."""
+    described = read_rows(run.step("04_affectgpt_sft", "descriptions.jsonl"))
+    last = described[-1]
+    first = next(row for row in described if (row["system"], row["given"]) == (last["system"], last["given"]))
 
-    def rows_of(name: str) -> list[dict]:
-        rows = [row for row in read_rows(run.step("04_affectgpt_sft", name)) if row["given"] == _GIVEN]
-        last = rows[-1]["system"]
-        rows = [row for row in rows if row["system"] == last]
-        return [row for row in rows if row["sft_seed"] == rows[0]["sft_seed"]]
+    def wanted(row: dict) -> bool:
+        return all(row[key] == first[key] for key in ("system", "given", "sft_seed"))
 
-    labels = [row for row in rows_of("predictions.jsonl") if row["extractor"] == "InternVL"]
-    texts = {row["clip_id"]: row["text"] for row in rows_of("descriptions.jsonl")}
-    return member_of_rows(AFFECTGPT, [row | {"text": texts.get(row["clip_id"], "")} for row in labels])
+    labels = filter(wanted, read_rows(run.step("04_affectgpt_sft", "predictions.jsonl")))
+    texts = {row["clip_id"]: row["text"] for row in filter(wanted, described)}
+    answers = [row | {"text": texts[row["clip_id"]]} for row in labels if row["extractor"] == "InternVL"]
+    return member_of_rows(AFFECTGPT, answers)

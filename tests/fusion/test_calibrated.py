@@ -3,8 +3,8 @@
 import pytest
 
 from emolab.errors import InputError
-from emolab.fusion.calibrated import calibrated, fit
-from emolab.fusion.held_out import models_left_out, out_of_fold
+from emolab.fusion.calibrated import believe, calibrated, choose_held, fit
+from emolab.fusion.held_out import fitted, models_left_out, out_of_fold
 from emolab.fusion.panel import Member, Panel, make_panel
 from emolab.fusion.settings import FusionSettings
 from emolab.fusion.strategies import union, vote
@@ -59,8 +59,8 @@ def test_members_never_seen_take_part(published):
 
 def test_what_it_may_not_know_is_refused_or_left_empty(made):
     panel, truth = made
-    with pytest.raises(InputError, match="9 clips have predictions and true labels"):
-        fit(panel, dict(list(truth.items())[:9]), own_wheels(), SETTINGS)
+    with pytest.raises(InputError, match="24 clips with predictions and true labels"):
+        fit(panel, dict(list(truth.items())[:24]), own_wheels(), SETTINGS)
     model = fit(panel, truth, own_wheels(), SETTINGS)
     nobody = Panel(panel.members, ("clip_000", "never asked"))
     assert model.fuse(nobody)["never asked"] == [] and model.fuse(nobody)["clip_000"]
@@ -110,3 +110,29 @@ def test_the_published_predictions_are_judged_better_than_by_any_vote(published)
     voted = max(_f(truth, vote(k).fit(panel, {})(panel), wheels) for k in range(1, 9))
     assert level1 > voted + 0.04
     assert level1 > 0.70 and level2 > 0.58
+
+
+def test_nothing_is_said_of_a_clip_that_no_chosen_member_answered(made):
+    """As in the playground, where members are switched off."""
+    panel, truth = made
+    models = fitted(lambda taught, its: fit(taught, its, own_wheels(), SETTINGS), panel, truth, 5, 0)
+    some = Member("a/good", {clip: panel.members[0].labels[clip] for clip in panel.clip_ids[:20]})
+    said = choose_held(believe(models, Panel((some,), panel.clip_ids)))
+    assert all(bool(said[clip]) == (clip in some.labels) for clip in panel.clip_ids)
+
+
+def test_a_member_that_adds_nothing_still_speaks_where_it_is_alone(made):
+    panel, truth = made
+    perfect = Member("perfect", dict(list(truth.items())[:100]))
+    fair = Member("fair", {clip: words if clip >= "clip_040" else ["happy"] for clip, words in truth.items()})
+    model = fit(make_panel([perfect, fair]), truth, own_wheels(), SETTINGS)
+    said = model.fuse(make_panel([fair]).on(panel.clip_ids[100:]))
+    assert _f({clip: truth[clip] for clip in said}, said) > 0.8
+
+
+def test_views_that_know_no_true_label(made):
+    panel, truth = made
+    odd = {clip: ["zorgful"] if clip < "clip_110" else ["zorgful", "happy"] for clip in truth}
+    with pytest.raises(InputError, match="none of the true labels stands in the wheels"):
+        fit(panel, {clip: ["zorgful"] for clip in truth}, own_wheels(), FusionSettings(objective={"level1": 1}))
+    assert fit(panel.on(panel.clip_ids[:110]), odd, own_wheels(), SETTINGS).fuse(panel)["clip_000"] == ["zorgful"]

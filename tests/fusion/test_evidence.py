@@ -40,7 +40,7 @@ def test_weights_are_the_least_squares_solution():
     meanings = meanings_of([["happy", "sad"]], own_wheels(), OBJECTIVE)
     held, _, counts = true_arrays(meanings, truth, clips)
     weights = member_weights(votes(panel, meanings), held, counts)
-    assert weights["right/a"] + weights["copy/b"] == pytest.approx(1, abs=0.02)
+    assert weights["right/a"] + weights["copy/b"] == pytest.approx(1 - 0.1 / 3, abs=0.02)  # each has its floor
 
 
 def test_no_member_that_helps_leaves_all_alike():

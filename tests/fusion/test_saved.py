@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from emolab.errors import InputError
@@ -56,6 +57,30 @@ def test_other_files_are_refused(tmp_path):
     save_file({"x": np.zeros(1)}, tmp_path / "other")
     with pytest.raises(InputError, match="another kind of safetensors file"):
         load(tmp_path / "other", own_wheels())
+    save_file({"x": np.zeros(1)}, tmp_path / "list", {"emolab": "[1]"})
+    with pytest.raises(InputError, match="another kind of safetensors file"):
+        load(tmp_path / "list", own_wheels())
     save_file({"x": np.zeros(1)}, tmp_path / "cut", {"emolab": '{"format": "emolab-calibrated-1", "edition": "own"}'})
     with pytest.raises(InputError, match="is no saved co-judgment"):
         load(tmp_path / "cut", own_wheels())
+
+
+@pytest.mark.parametrize(
+    "name, spoil, sentence",
+    [
+        ("words_indices", lambda each: each + 10**6, "is no saved co-judgment"),  # would read outside of memory
+        ("dual", lambda each: each * np.nan, "dual holds what is no finite number"),
+        ("dual", lambda each: each[:, :-1].copy(), "dual is of size"),
+        ("named", lambda each: each + 10**6, "named does not lie between"),
+        ("scale", lambda each: each[:-1].copy(), "scale is of size"),
+    ],
+)
+def test_a_damaged_file_is_refused(made, tmp_path, name, spoil, sentence):
+    panel, truth = made
+    path = tmp_path / "model.safetensors"
+    save(path, fit(panel, truth, own_wheels(), FusionSettings()))
+    with safe_open(path, "np") as file:
+        header, arrays = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    save_file(arrays | {name: spoil(arrays[name])}, path, header)
+    with pytest.raises(InputError, match=sentence):
+        load(path, own_wheels())

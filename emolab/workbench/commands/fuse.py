@@ -90,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
     wheels = profile_wheels(scoring)
     reading = {"cell": official_cell} if args.tables else {}
     panel = read_panel(args.predictions, **reading)
+    if not panel.clip_ids:
+        raise InputError("the predictions answer no clip: all their rows are errors")
     truth = read_labels(args.truth, **reading) if args.truth else {}
     if truth and not any(truth.get(clip) for clip in panel.clip_ids):
         raise InputError(f"{args.truth}: has true labels for none of the {len(panel.clip_ids)} predicted clips")
@@ -260,7 +262,8 @@ def _report(args: argparse.Namespace, fused: LabelSets, truth: LabelSets, scorin
     line = f"{args.out}: {about['n']} clips, {about['labels_per_clip']:.2f} labels a clip, {about['empty']} without any"
     print(line, file=sys.stderr)
     if row:
-        held = f"; what learns, learned from other folds ({args.folds}, seed {args.seed})"
+        learns = args.strategy in ("best-vote", "weighted", "calibrated")
+        held = f"; each clip by what the other folds of {args.folds} taught (seed {args.seed})" if learns else ""
         if args.load:
             held = f"; held out only if {args.load} was not fitted to these clips"
         print(Table("scores", [row], f"Wheels: {args.edition or 'emolab own'}; MER2024 groups: lexicon{held}."))
