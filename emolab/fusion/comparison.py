@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emolab.fusion.panel import Member
@@ -42,7 +42,7 @@ class Comparison:
         wheel = average(self._wheel.score(self.truth, each) for each in runs)
         return Judged(name, wheel, average(self._mer2024.baseline(self.truth, each) for each in runs), len(runs))
 
-    def row(self, judged: Judged, **more) -> dict:
+    def row(self, judged: Judged) -> dict:
         """name, n, runs, the scores of `WHEEL` (those that the wheels give) and `MER2024` in 0..1, labels_per_clip,
         level1_f_sd (between runs), interval."""
         row = {"name": judged.name, "n": judged.wheel.n, "runs": judged.runs}
@@ -54,7 +54,7 @@ class Comparison:
             interval |= {name: bounds[name] for name in names if name in bounds}
         row["labels_per_clip"] = judged.wheel.labels_per_clip
         row["level1_f_sd"] = judged.wheel.spread["level1_f"]["sd"] if judged.runs > 1 else None
-        return {**row, "interval": interval, **more}
+        return {**row, "interval": interval}
 
     def baselines(self, shuffles: int = 10) -> list[dict]:
         """Rows of the constant list (the five most common labels of the other clips) and of shuffled truth."""
@@ -83,8 +83,3 @@ class Comparison:
 def answers(member: Member, clip_ids: Sequence[str]) -> dict[str, list[str]]:
     """A single member's label sets of these clips; a clip that it did not answer has none, and scores nothing."""
     return {clip: list(member.labels.get(clip, ())) for clip in clip_ids}
-
-
-def metrics_of(rows: Sequence[Mapping]) -> list[str]:
-    """The scores that rows of `Comparison.row` have, in the order of `WHEEL` and `MER2024`."""
-    return [name for name in (*WHEEL, *MER2024) if any(name in row for row in rows)]

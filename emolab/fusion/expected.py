@@ -28,7 +28,7 @@ def choose(
     meanings: Meanings,
     weights: np.ndarray,
     tradeoff: float,
-    most: int = 10,
+    most: int,
 ) -> list[list[str]]:
     """For each clip, words added one by one, always the one with the largest weighted mean over views of
     tradeoff x E[precision] + (1 - tradeoff) x E[recall], and of the sets met on the way (up to `most` words) the best.
@@ -87,7 +87,7 @@ def best_tradeoff(
     words: Sequence[str],
     meanings: Meanings,
     weights: np.ndarray,
-    most: int = 10,
+    most: int,
 ) -> float:
     """The trade-off that gives the best F = 2PR / (P + R) of mean precision P and mean recall R on clips whose true
     clusters `held` [n, D] are known.

@@ -8,6 +8,7 @@ import pytest
 from emolab.errors import InputError
 from emolab.fusion.calibrated import calibrated, fit
 from emolab.fusion.held_out import folds, models_left_out, out_of_fold, splits
+from emolab.fusion.panel import Member, make_panel
 from emolab.fusion.settings import FusionSettings
 from emolab.fusion.strategies import best_vote, union
 from emolab.fusion.strategy import Strategy
@@ -55,25 +56,31 @@ def test_no_number_of_a_fold_depends_on_its_own_truth(made):
     assert not leaks(lambda _, taught, its: fit(taught, its, own_wheels(), SETTINGS), *made)
 
 
-@pytest.mark.parametrize("part", ["vocabulary", "tradeoff", "weights", "correction", "regression"])
+@pytest.mark.parametrize("part", ["vocabulary", "tradeoff", "weights", "everything"])
 def test_a_planted_leak_is_caught(made, part):
-    """One part of the model is learned from all clips, the held-out ones too."""
+    """One part of the model, or all of it, is learned from a held-out clip too."""
     panel, truth = made
 
     def leaking(all_truth, taught, its):
-        everything = fit(panel, all_truth, own_wheels(), SETTINGS)
-        return replace(fit(taught, its, own_wheels(), SETTINGS), **{part: getattr(everything, part)})
-
-    if part in ("correction", "regression"):  # arrays by cluster: only fits of the same clusters can be mixed
-
-        def leaking(all_truth, taught, its):
-            honest = fit(taught, its, own_wheels(), SETTINGS)
-            shown = {**its, taught.clip_ids[0]: next(labels for clip, labels in all_truth.items() if clip not in its)}
-            everything = fit(taught, shown, own_wheels(), SETTINGS)
-            same = everything.meanings.columns == honest.meanings.columns and part != "regression"
-            return replace(honest, **{part: getattr(everything, part)}) if same else everything
+        own = [clip for clip in panel.clip_ids if clip not in its]
+        shown = panel.on([*taught.clip_ids, *own])
+        everything = fit(shown, all_truth, own_wheels(), SETTINGS)
+        if part == "everything":
+            return everything
+        honest = fit(taught, its, own_wheels(), SETTINGS)
+        return replace(honest, **{part: getattr(everything, part)})
 
     assert leaks(leaking, panel, truth)
+
+
+def test_probabilities_of_held_out_clips_shape_nothing(made):
+    """A discriminative member's words of other clips must not reach the fit either."""
+    panel, truth = made
+    chances = {clip: {"zealous" if clip >= "clip_090" else "happy": 0.9} for clip in truth}
+    wide = make_panel([*panel.members, Member("six", {clip: ["happy"] for clip in truth}, {}, chances)])
+    some = wide.on(wide.clip_ids[:90])
+    model = fit(some, truth, own_wheels(), SETTINGS)
+    assert not any(cluster == "zealous" for _, cluster in model.meanings.columns)
 
 
 def test_folds_part_the_clips_whatever_their_order():
