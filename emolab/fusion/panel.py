@@ -9,7 +9,7 @@ from pathlib import Path
 
 from emolab.errors import InputError
 from emolab.labels.parse import parse_label_cell
-from emolab.scoring.files import Cell, label_rows
+from emolab.scoring.files import ID_COLUMNS, Cell, label_rows
 from emolab.scoring.grouping import clean_labels
 
 _SUFFIX = "-openset"  # of the published prediction files; their descriptions lie beside them in VARIANT-reason.jsonl
@@ -200,7 +200,7 @@ def _rows(path: Path) -> list[dict]:
 def _as_prediction(path: Path, number: int, row: object) -> dict:
     """clip_id, text, probabilities and error of a row; its labels are read elsewhere."""
     row = row if isinstance(row, dict) else {}
-    clip = next((row[key] for key in ("clip_id", "name", "names", "filename", "filenames") if key in row), None)
+    clip = next((row[key] for key in ID_COLUMNS if key in row), None)
     text = next((row[key] for key in _TEXT_KEYS if isinstance(row.get(key), str)), "")
     chances = row.get("probabilities")
     if not isinstance(clip, str):
