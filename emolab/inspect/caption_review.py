@@ -12,6 +12,7 @@ from emolab.captions.annotations import annotate, digest, read_annotations
 from emolab.errors import InputError
 from emolab.inspect.caption_page import CaptionPage
 from emolab.inspect.pictures import jpeg, open_image
+from emolab.inspect.sources import themed
 
 SIDE = 960  # pixels of an image's longer side, as sent to the browser
 SENT = ("image_id", "clip_id", "first", "second", "answer", "score", "expected", "kept", "reason", "chosen")
@@ -46,7 +47,7 @@ class CaptionReview(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("caption_review.js")
-    _css = Path(__file__).with_name("caption_review.css")
+    _css = themed(Path(__file__).with_name("caption_review.css"))
 
     def __init__(self, page: CaptionPage, annotations: str | Path) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from emolab.corpora.stills import IMAGE_FORMATS
 from emolab.errors import InputError
 
 
@@ -26,7 +27,7 @@ def open_image(row: Mapping, images_root: str | Path, side: int) -> Image.Image:
             path = (root / path).resolve()
             if not path.is_relative_to(root):
                 raise InputError(f"The image {name} lies outside of the images' folder and is not shown.")
-        with Image.open(path) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             image.draft("RGB", (2 * side, 2 * side))  # a large JPEG is decoded at a fraction of its size
             image = ImageOps.exif_transpose(image).convert("RGB")
     except FileNotFoundError:

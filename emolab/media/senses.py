@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from emolab.corpora.clip import Clip
-from emolab.corpora.stills import IMAGE_SUFFIXES
+from emolab.corpora.stills import IMAGE_FORMATS, IMAGE_SUFFIXES
 from emolab.media.errors import MediaError
 from emolab.media.faces import NoFaceError
 from emolab.media.openface import openface_key
@@ -99,7 +99,7 @@ def is_still(clip: Clip) -> bool:
 
 def _still(path: Path) -> np.ndarray:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except FileNotFoundError:
         raise MediaError(f"{path.name} cannot be read (No such file or directory); check the path.") from None

@@ -100,24 +100,27 @@ def clip_faces(
     return find_faces(draw(), faces, size)
 
 
-def face_counts(views: Iterable[ClipView | NoFaceError]) -> dict:
-    """How often faces were found; the error takes the place of a view that could not be made for want of a face.
+def face_counts(views: Iterable[ClipView | MediaError]) -> dict:
+    """How often faces were found; an error takes the place of a view that could not be made, for want of a face or of
+    a picture.
 
-    clips, clips_without_face, frames, frames_without_face, frames_with_several (faces), native_side: the median side in
-    pixels of crops before resizing (None where not known).
+    clips (that have a picture), clips_without_face, frames, frames_without_face, frames_with_several (faces),
+    native_side: the median side in pixels of crops before resizing (None where not known), clips_without_picture.
     """
     views = list(views)
     errors = [view for view in views if isinstance(view, NoFaceError)]
+    unseen = sum(isinstance(view, MediaError) for view in views) - len(errors)
     found = [count for view in views if isinstance(view, ClipView) for count in view.faces or ()]
     native = [side for view in views if isinstance(view, ClipView) for side in view.native or () if side is not None]
     lost = sum(error.frames for error in errors)
     return {
-        "clips": len(views),
+        "clips": len(views) - unseen,
         "clips_without_face": len(errors),
         "frames": len(found) + lost,
         "frames_without_face": found.count(0) + lost,
         "frames_with_several": sum(count > 1 for count in found),
         "native_side": statistics.median(native) if native else None,
+        "clips_without_picture": unseen,
     }
 
 

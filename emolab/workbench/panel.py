@@ -93,27 +93,40 @@ def _published(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
 
 
 def _own_members(run: Run) -> list[Member]:
-    """Of several trainings the first seed; AffectGPT only answered the clips that it was not trained on."""
-    zero_shot = read_rows(run.step("03_internvl_finetune", "zero_shot.jsonl"))
-    tuned = read_rows(run.step("03_internvl_finetune", "fine_tuned.jsonl"))
-    members = [member_of_rows(ZERO_SHOT, zero_shot)]
-    if tuned:
-        members.append(member_of_rows(FINE_TUNE, [row for row in tuned if row["sft_seed"] == tuned[0]["sft_seed"]]))
-    members.append(_affectgpt(run))
-    return [*members, member_of_rows(DISCRIMINATIVE, read_rows(run.step("06_discriminative", "predictions.jsonl")))]
+    return [member_of_rows(name, rows) for name, rows in own_rows(run).items()]
 
 
-def _affectgpt(run: Run) -> Member:
+def own_rows(run: Run, required: bool = True) -> dict[str, list[dict]]:
+    """Member -> its Prediction rows, of what notebooks 03, 04 and 06 of the profile wrote; of several trainings the
+    first seed. A notebook that has not run to its end is an InputError where `required`, else left out."""
+    found: dict[str, list[dict]] = {}
+    if zero_shot := run.step("03_internvl_finetune", "zero_shot.jsonl", required):
+        found[ZERO_SHOT] = read_rows(zero_shot)
+        tuned = read_rows(run.step("03_internvl_finetune", "fine_tuned.jsonl"))
+        if tuned:
+            found[FINE_TUNE] = [row for row in tuned if row["sft_seed"] == tuned[0]["sft_seed"]]
+    if described := run.step("04_affectgpt_sft", "descriptions.jsonl", required):
+        found[AFFECTGPT] = _affectgpt(
+            read_rows(described), read_rows(run.step("04_affectgpt_sft", "predictions.jsonl"))
+        )
+    if six_way := run.step("06_discriminative", "predictions.jsonl", required):
+        found[DISCRIMINATIVE] = read_rows(six_way)
+    return found
+
+
+def _affectgpt(described: list[dict], extracted: list[dict]) -> list[dict]:
     """Labels that InternVL took from the descriptions of the last AffectGPT (trained here, or as given), which are its
-    texts: those of its first training, when given all that it has learned to take."""
-    described = read_rows(run.step("04_affectgpt_sft", "descriptions.jsonl"))
+    texts: those of its first training, when given all that it has learned to take. It only answered the clips that it
+    was not trained on."""
     last = described[-1]
     first = next(row for row in described if (row["system"], row["given"]) == (last["system"], last["given"]))
 
     def wanted(row: dict) -> bool:
         return all(row[key] == first[key] for key in ("system", "given", "sft_seed"))
 
-    labels = filter(wanted, read_rows(run.step("04_affectgpt_sft", "predictions.jsonl")))
-    texts = {row["clip_id"]: row["text"] for row in filter(wanted, described)}
-    answers = [row | {"text": texts[row["clip_id"]]} for row in labels if row["extractor"] == "InternVL"]
-    return member_of_rows(AFFECTGPT, answers)
+    told = {row["clip_id"]: row for row in described if wanted(row)}
+    return [
+        {**told[row["clip_id"]], "labels": row["labels"], "error": row["error"], "taken from it": row["text"]}
+        for row in extracted
+        if wanted(row) and row["extractor"] == "InternVL"
+    ]

@@ -2,14 +2,6 @@
 
 import base64
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -22,12 +14,6 @@ from emolab.demo.scenario import scenario, stable_rng
 from emolab.demo.texts import Writer
 from emolab.inspect import caption_review
 from emolab.inspect.caption_review import review
-
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-if not CHROMIUM.exists():
-    pytest.skip(f"no browser: {CHROMIUM} is not there (Debian: chromium)", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (pip install playwright)")
 
 HOST = """async (source) => {
   const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
@@ -44,14 +30,6 @@ HOST = """async (source) => {
   window.end = module.default.render({ model, el: document.body });
   window.listeners = listeners;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -197,7 +175,7 @@ def test_a_view_that_is_closed_lets_go(page):
 
 
 @pytest.fixture
-def lab(folder):
+def lab(jupyterlab, folder):
     """JupyterLab on a notebook whose cell shows the widget; yields the address."""
     notebook = nbformat.v4.new_notebook()
     code = (
@@ -207,37 +185,8 @@ def lab(folder):
     notebook.cells = [nbformat.v4.new_code_cell(code), nbformat.v4.new_code_cell("'the second cell'")]
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, folder / "review.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    places = {f"JUPYTER_{name}_DIR": str(folder / ".jupyter" / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ip=127.0.0.1"]
-    options = [f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0", "--IdentityProvider.token=t"]
-    options.append(f"--LabApp.workspaces_dir={folder / '.jupyter' / 'workspaces'}")
-    log = (folder / "lab.log").open("w")
-    server = subprocess.Popen(
-        command + options, env=os.environ | places, stdout=log, stderr=log, start_new_session=True
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _answers(f"{address}/api/status?token=t", server, folder / "lab.log")
-        yield f"{address}/lab/tree/review.ipynb?token=t"
-    finally:
-        server.send_signal(signal.SIGTERM)  # it ends its kernels
-        server.wait(60)
-        log.close()
-        shutil.rmtree(folder / ".jupyter", ignore_errors=True)
-
-
-def _answers(address, server, log):
-    for _ in range(240):
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(log.read_text())
+    with jupyterlab(folder) as address:
+        yield f"{address}lab/tree/review.ipynb?token=t"
 
 
 def run_first_cell(browser, address):

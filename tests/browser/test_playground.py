@@ -10,14 +10,9 @@ from emolab.fusion.panel import Member, make_panel
 from emolab.inspect import playground as module
 from emolab.inspect.playground import playground
 from emolab.inspect.playground_bench import Knob, Knobbed
+from emolab.inspect.sources import themed
 from emolab.labels.wheel import own_wheels
 from emolab.scoring import wheel
-
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-if not CHROMIUM.exists():
-    pytest.skip(f"no browser: {CHROMIUM} is not there (Debian: chromium)", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (pip install playwright)")
 
 HOST = """async (source) => {
   const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
@@ -69,14 +64,6 @@ def score(fused):
     return {"n": result.n, "labels_per_clip": result.labels_per_clip} | {key: values[it] for key, it in names.items()}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET.split())
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser):
     """A page with the view alone; what it sends is answered by the widget itself."""
@@ -93,7 +80,7 @@ def page(browser):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.expose_function("kernel", lambda message: json.dumps(widget.reply(json.loads(message))))
     source = Path(module.__file__)
-    page.add_style_tag(content=source.with_suffix(".css").read_text(encoding="utf-8"))
+    page.add_style_tag(content=themed(source.with_suffix(".css")))
     page.evaluate(HOST, source.with_suffix(".js").read_text(encoding="utf-8"))
     page.wait_for_selector(".ep-clips details")
     yield page
@@ -142,22 +129,24 @@ def test_the_slider_moves_the_point_the_numbers_and_the_chips(page):
 
 def test_members_and_strategies(page):
     page.locator(".ep-members input").nth(2).uncheck()
+    status(page, "2 of 3 members: scored on")
     page.locator(".ep-members input").nth(1).uncheck()
+    status(page, "1 of 3 members: scored on")
     page.select_option("select", "union")
-    status(page, "union, 1 of 3 members")
+    status(page, "union, 1 of 3 members: scored on")
     assert numbers(page)["P"] == numbers(page)["R"] == "100.0 %"
     assert not page.locator("input[type=range]").is_visible()
     page.click("button:has-text('None')")
     status(page, "no member is chosen; tick at least one")
     assert page.locator(".ep-stale").count() == 1
     page.click("button:has-text('All')")
-    status(page, "union, 3 of 3 members")
+    status(page, "union, 3 of 3 members: scored on")
     assert page.locator(".ep-stale").count() == 0
     page.select_option("select", HOSTILE)
     status(page, "needs true labels")
     page.select_option("select", "union")
-    status(page, "union, 3 of 3 members")
-    assert page.locator(".ep-past").count() == 2  # the one at the start, one member; the same setting is one point
+    status(page, "union, 3 of 3 members: scored on")
+    assert page.locator(".ep-past").count() == 4  # first with 3, 2 and 1, union with 1; the same setting is one point
 
 
 def test_clips_by_page_and_filter_and_who_said_what(page):

@@ -4,7 +4,7 @@ import pytest
 
 from emolab.errors import InputError
 from emolab.media.errors import MediaError
-from emolab.media.probe import probe
+from emolab.media.probe import probe, read_duration, read_header
 from emolab.media.sampling import six_frames
 from emolab.media.write import write_video
 
@@ -77,6 +77,41 @@ def test_what_is_no_clip_is_said_in_one_sentence(tmp_path, content, cause):
 def test_a_folder_is_not_a_file(tmp_path):
     with pytest.raises(MediaError, match="not a file"):
         probe(tmp_path)
+
+
+def test_a_codec_that_nobody_knows(tmp_path):
+    path = tmp_path / "clip.mp4"
+    write_video(path, FRAMES, 10, TONE)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    assert (probe(path).has_video, probe(path).has_audio) == (False, True) and read_header(path).video is None
+    with pytest.raises(MediaError, match="clip.mp4 has sound but no picture"):
+        six_frames(path, clip_id="a")
+    write_video(path, FRAMES, 10)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(MediaError, match="clip.mp4 holds neither picture nor sound that can be read"):
+        probe(path)
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "turned.mov", "sound.mp4"])
+def test_the_header_says_what_probing_finds(tmp_path, name):
+    path = tmp_path / name
+    if name == "sound.mp4":
+        write_sound(path)
+    elif name == "plain.mp4":
+        write_video(path, FRAMES, 10, TONE)
+    else:
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+            stream.set_display_rotation(90, False, False)
+            for pixels in FRAMES:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(stream.encode(None))
+    info, header = probe(path), read_header(path)
+    assert (header.width, header.height) == (info.width, info.height)
+    assert (header.video is not None, header.audio is not None) == (info.has_video, info.has_audio)
+    assert header.rate == pytest.approx(info.rate)
+    assert header.duration == read_duration(path) == pytest.approx(info.duration, abs=0.1)
 
 
 def test_an_mp4_whose_index_is_cut_off(tmp_path):

@@ -177,6 +177,7 @@ def test_openface_crops_at_the_drawn_frames(wide, tmp_path):
 
 def test_face_counts():
     seen = [ClipView([], [1, 2, 0], [90.0, 50.0, None]), NoFaceError("a", 6), ClipView([], [3], [70.0]), ClipView([])]
+    seen.append(MediaError("b: cannot be read."))
     assert face_counts(seen) == {
         "clips": 4,
         "clips_without_face": 1,
@@ -184,5 +185,6 @@ def test_face_counts():
         "frames_without_face": 7,
         "frames_with_several": 2,
         "native_side": 70.0,
+        "clips_without_picture": 1,
     }
     assert face_counts([])["native_side"] is None
