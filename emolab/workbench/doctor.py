@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +19,8 @@ from emolab.fusion.panel import read_panel
 from emolab.scoring.evaluate import profile_wheels
 from emolab.scoring.files import read_labels
 from emolab.workbench.places import CHECKOUT, outputs_folder
+from emolab.workbench.preflight.machine import free_disk, gpu_lines, nearest_folder, torch_gpus
+from emolab.workbench.preflight.models import cached_folder
 from emolab.workbench.settings import Settings
 
 _BASE = ("numpy", "matplotlib", "omegaconf", "papermill", "nbconvert", "ipykernel")
@@ -121,13 +121,15 @@ def _normal(name: str) -> str:
 
 def _gpu(devices: list[str], backends: set[str]) -> Finding:
     needed = bool(backends) or any(device.startswith("cuda") for device in devices)
-    try:
-        query = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader"]
-        found = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        found = ""
+    found = gpu_lines()
     if found:
-        return Finding("GPU", "ok", "; ".join(f"{line} free" for line in found.splitlines()))
+        return Finding("GPU", "ok", "; ".join(f"{line} free" for line in found))
+    if needed and (cards := torch_gpus()):
+        if cards[0].total is None:
+            return Finding(
+                "GPU", "warning", "no nvidia-smi, and torch cannot be asked", "install torch, and look again"
+            )
+        return Finding("GPU", "ok", f"{'; '.join(card.name for card in cards)} (seen by torch)")
     if needed:
         cure = "the profile wants CUDA: run it on a machine with an NVIDIA GPU, or set device: auto for its models"
         return Finding("GPU", "missing", "no NVIDIA GPU found (nvidia-smi)", cure)
@@ -140,11 +142,16 @@ def _memory() -> Finding:
 
 
 def _disk(outputs: Path) -> Finding:
-    folder = next(each for each in (outputs, *outputs.parents) if each.exists())
-    free = shutil.disk_usage(folder).free / 1e9
+    folder = nearest_folder(outputs)
     if not os.access(folder, os.W_OK):
         return Finding("disk", "missing", f"{folder} cannot be written", "--set outputs=FOLDER puts results elsewhere")
     cure = "make room, or --set outputs=FOLDER on another disk"
+    free = free_disk(folder)
+    if free is None:
+        return Finding(
+            "disk", "warning", f"the file system of {folder} does not say how much is free, or none is", cure
+        )
+    free /= 1e9
     return _size("disk", free, _FREE_DISK, f"{free:.1f} GB free for {outputs}", cure)
 
 
@@ -160,7 +167,7 @@ def _weights(label: str, model: ModelSettings, setting: str | None = None) -> Fi
     except InputError as error:
         return Finding(what, "missing", str(error), cure)
     if folder is None:
-        folder = _cached(model)
+        folder = cached_folder(model)
         cure = f"with network: {'hf' if model.use_hf else 'modelscope'} download {model.path}"
         if folder is None:
             return Finding(what, "missing", f"{model.path} is not in the cache", cure)
@@ -215,28 +222,13 @@ def _broken(folder: Path) -> str:
         return ""  # said by the packages already
     for file in files:
         try:
+            if file.stat().st_size < 1024 and file.read_bytes().startswith(b"version https://git-lfs"):
+                return f"{file} is a pointer of Git LFS, not the weights: run git lfs pull"
             with safe_open(file, framework="numpy") as tensors:
                 tensors.keys()
         except (SafetensorError, OSError) as error:
             return f"{file} cannot be read: {error}"
     return ""
-
-
-def _cached(model: ModelSettings) -> Path | None:
-    """The folder of a hub model in the local cache, None where it was not downloaded."""
-    if not model.use_hf:
-        root = Path(os.environ.get("MODELSCOPE_CACHE", "~/.cache/modelscope/hub")).expanduser()
-        return next((each for each in (root / "models" / model.path, root / model.path) if each.is_dir()), None)
-    try:
-        from huggingface_hub import try_to_load_from_cache
-        from huggingface_hub.errors import HFValidationError
-    except ImportError:
-        return None
-    try:
-        found = try_to_load_from_cache(model.path, "config.json")
-    except HFValidationError:
-        return None
-    return Path(found).parent if isinstance(found, str) else None
 
 
 def _data(settings: Settings) -> Finding:

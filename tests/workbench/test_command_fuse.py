@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emolab.errors import RunError
 from emolab.fusion.calibrated import fit
 from emolab.fusion.panel import read_panel
 from emolab.fusion.settings import FusionSettings
@@ -270,6 +271,15 @@ def test_a_judge_behind_an_address(folder, tmp_path, capsys, chat):
     err = capsys.readouterr().err
     assert err.count("the judge's answer names none of the candidates") == len(asked)
     assert f"{len(asked)} without any" in err
+
+
+def test_a_judge_goes_on_where_its_budget_ended(folder, tmp_path, chat):
+    words = ["--predictions", folder / "members", "--strategy", "judge", "--endpoint", chat.address, "--judge", "m"]
+    words += ["--out", tmp_path / "o.csv", "--cache", tmp_path / "answers.jsonl"]
+    with pytest.raises(RunError, match="budget of 6 requests"):
+        run(*words, "--budget", "requests=6")
+    assert len(chat.seen) == 6 and run(*words) == 0
+    assert len(chat.seen) == len({str(body) for body in chat.seen}) > 10  # none twice
 
 
 def test_help_and_first_steps_load_nothing_heavy(folder, tmp_path):

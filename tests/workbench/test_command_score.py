@@ -176,6 +176,7 @@ def test_options_of_the_other_metric_are_refused(files):
         (["--preset", "ov-merd"], "--tables"),
         (["--compare", files["bad.csv"], "--bootstrap", "0"], "--compare"),
         (["--judge", "gpt"], "--groups http"),
+        (["--budget", "requests=5"], "--groups http"),
         (["--groups", "http://127.0.0.1:9/v1"], "--judge"),
         (["--judge-runs", "0"], "--judge-runs"),
     ):

@@ -1,6 +1,8 @@
 """The doctor looks at what is really there."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,6 +31,8 @@ def test_weights_in_a_folder(checkpoint):
     file.write_bytes(file.read_bytes()[:20])
     broken = findings(f"internvl.path={checkpoint}")["weights internvl"]
     assert broken.status == "missing" and "model.safetensors" in broken.found and broken.cure
+    file.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n")
+    assert "git lfs pull" in findings(f"internvl.path={checkpoint}")["weights internvl"].found
     file.unlink()
     assert "no *.safetensors" in findings(f"internvl.path={checkpoint}")["weights internvl"].found
     assert findings("internvl.path=./nothing")["weights internvl"].status == "missing"
@@ -40,6 +44,11 @@ def test_weights_of_the_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     missing = findings("internvl.path=some/model")["weights internvl"]
     assert missing.status == "missing" and "hf download some/model" in missing.cure
+
+
+def test_a_disk_that_does_not_say_what_is_free(monkeypatch, tmp_path):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=0, used=0, free=0))
+    assert findings(f"outputs={tmp_path}")["disk"].status == "warning"
 
 
 def test_data(tmp_path):
@@ -134,16 +143,19 @@ def test_published_predictions_are_the_data_where_no_model_is_asked(tmp_path):
 
 
 def test_a_gpu_is_needed_only_where_the_profile_says_so(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi there
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert findings()["GPU"].status == "ok"
     assert findings(profile="gpu")["GPU"].status == "missing"
+    (tmp_path / "torch.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert "torch cannot be asked" in findings(profile="gpu")["GPU"].found
 
 
 def test_exit_code_and_json(checkpoint, capsys):
     good = ["doctor", "--json", "--set", f"internvl.path={checkpoint}"]
     shown = (cli.main(good), json.loads(capsys.readouterr().out))
-    missing = [finding["what"] for finding in shown[1] if finding["status"] == "missing"]
-    assert shown[0] == (1 if missing else 0)
+    missing = [finding["what"] for finding in shown[1]["findings"] if finding["status"] == "missing"]
+    assert shown[0] == (1 if missing else 0) and shown[1]["needs"] and not shown[1]["problems"]
     assert cli.main(["doctor", "--set", "internvl.path=./nothing"]) == 1
     text = capsys.readouterr().out
     assert "MISSING weights internvl" in text and "cannot run" in text

@@ -37,6 +37,8 @@ def folder(tmp_path: Path) -> Path:
         (["--strategy", "judge", "--endpoint", "http://127.0.0.1:9/v1"], "belong together"),
         (["--strategy", "union", "--endpoint", "http://127.0.0.1:9/v1"], "belong together"),
         (["--strategy", "union", "--judge", "m"], "belong together"),
+        (["--strategy", "union", "--cache", "c.jsonl"], "belong to --strategy judge"),
+        (["--strategy", "union", "--budget", "requests=5"], "belong to --strategy judge"),
         (["--strategy", "union", "--tables", "x"], "--edition"),
         (["--strategy", "union", "--edition", "2025"], "--tables"),
         (["--strategy", "union", "--tables", "{}", "--edition", "2025"], "format.csv"),
