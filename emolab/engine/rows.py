@@ -8,8 +8,9 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from emolab.errors import InputError, RunError
+from emolab.errors import InputError, RunError, unwritten
 
 
 def read_rows(path: str | Path) -> list[dict]:
@@ -29,17 +30,36 @@ def read_rows(path: str | Path) -> list[dict]:
 
 
 def write_rows(path: str | Path, rows: Iterable[dict]) -> int:
-    """Write rows under a temporary name, then rename: the file is whole or absent. Returns the number of rows."""
+    """Write rows under a temporary name, then rename: the file is whole or absent. Returns the number of rows. Raises
+    RunError where the disk is full."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     count = 0
-    with partial.open("w", encoding="utf-8") as file:
-        for count, row in enumerate(rows, 1):  # noqa: B007
-            file.write(_line(row))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            for count, row in enumerate(rows, 1):  # noqa: B007
+                file.write(_line(row))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise unwritten(path, error) from None
+    finally:
+        partial.unlink(missing_ok=True)
     return count
+
+
+def append_whole(file: BinaryIO, content: bytes) -> None:
+    """All of `content` at the end of an unbuffered file and on the disk, or nothing of it and an OSError: a disk that
+    is nearly full takes a part without an error, and what comes later must not follow half a row."""
+    end = file.seek(0, os.SEEK_END)
+    try:
+        while content:
+            content = content[file.write(content) :]
+        os.fsync(file.fileno())
+    except BaseException:  # Ctrl-C between two writes as well
+        file.truncate(end)
+        raise
 
 
 class RowFile:
@@ -53,7 +73,7 @@ class RowFile:
         self.path = Path(path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a+b")
+            self._file = self.path.open("ab", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
@@ -64,16 +84,16 @@ class RowFile:
         self._rows = dict(self._load())
 
     def _load(self) -> Iterator[tuple[str, dict]]:
-        self._file.seek(0)
         good = 0
-        for line in self._file:
-            row = _parse(line) if line.endswith(b"\n") else None
-            if row is None or not isinstance(row.get("key"), str):
-                if self._file.read(1):  # not the tail: somebody edited the file
-                    raise InputError(f"{self.path}: broken row at byte {good}; delete the line or the file.")
-                break
-            good += len(line)
-            yield row["key"], row
+        with self.path.open("rb") as file:
+            for line in file:
+                row = _parse(line) if line.endswith(b"\n") else None
+                if row is None or not isinstance(row.get("key"), str):
+                    if file.read(1):  # not the tail: somebody edited the file
+                        raise InputError(f"{self.path}: broken row at byte {good}; delete the line or the file.")
+                    break
+                good += len(line)
+                yield row["key"], row
         self._file.truncate(good)
 
     def __contains__(self, key: str) -> bool:
@@ -86,13 +106,15 @@ class RowFile:
         return len(self._rows)
 
     def append(self, rows: Iterable[dict]) -> None:
-        """Add rows, each with a `key` that is not there yet, and wait until they are on the disk."""
+        """Add rows, each with a `key` that is not there yet, and wait until they are on the disk. RunError where it is
+        full: none of them is in the file then."""
         new = list({row["key"]: row for row in rows if row["key"] not in self._rows}.values())
         if not new:
             return
-        self._file.write("".join(map(_line, new)).encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            append_whole(self._file, "".join(map(_line, new)).encode())
+        except OSError as error:
+            raise unwritten(self.path, error) from None
         self._rows.update((row["key"], row) for row in new)
 
     def close(self) -> None:
@@ -121,6 +143,6 @@ def _line(row: dict) -> str:
 def _parse(line: str | bytes) -> dict | None:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None

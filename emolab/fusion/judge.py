@@ -9,7 +9,8 @@ from emolab.errors import InputError
 from emolab.fusion.panel import Panel
 from emolab.fusion.prompts import judge_prompt
 from emolab.fusion.strategy import Strategy
-from emolab.fusion.votes import Candidate, answered, candidates, key_of
+from emolab.fusion.votes import Candidate, answered, candidates
+from emolab.labels.lexicon import key_of
 from emolab.labels.parse import parse_labels
 
 Ask = Callable[[list[str]], list[str]]

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emolab.fusion.panel import Panel
-from emolab.labels.lexicon import family_of
+from emolab.labels.lexicon import key_of
 from emolab.scoring.clips import LabelSets
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A group of synonyms that members said about a clip: its key (see `key_of`), its words, most said first and in
+    """A group of synonyms that members said about a clip: its key (`lexicon.key_of`), its words, most said first and in
     order of appearance on ties, and the names of the members that said one of them."""
 
     key: str
@@ -22,12 +22,6 @@ class Candidate:
     @property
     def word(self) -> str:
         return self.words[0]
-
-
-def key_of(label: str) -> str:
-    """The lexicon family of a label, else the label itself. Each family is named by one of its words, so that no label
-    without a family has the key of one."""
-    return family_of(label) or label
 
 
 def candidates(panel: Panel, clip: str) -> list[Candidate]:

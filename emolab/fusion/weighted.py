@@ -8,7 +8,8 @@ from itertools import product
 from emolab.errors import InputError
 from emolab.fusion.panel import Panel
 from emolab.fusion.strategy import Fuse, Strategy
-from emolab.fusion.votes import Candidate, answered, candidates, keep, key_of
+from emolab.fusion.votes import Candidate, answered, candidates, keep
+from emolab.labels.lexicon import key_of
 from emolab.labels.wheel import own_wheels
 from emolab.scoring import wheel
 from emolab.scoring.clips import LabelSets

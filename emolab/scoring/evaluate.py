@@ -10,7 +10,8 @@ from emolab.errors import InputError
 from emolab.labels.wheel import Wheels, own_wheels, read_wheels
 from emolab.scoring import mer2024, wheel
 from emolab.scoring.clips import LabelSets, average
-from emolab.scoring.grouping import Ask, completed_by_lexicon, file_grouping, lexicon_grouping, model_grouping
+from emolab.scoring.endpoint import Ask
+from emolab.scoring.grouping import completed_by_lexicon, file_grouping, lexicon_grouping, model_grouping
 from emolab.scoring.intervals import bootstrap_intervals
 from emolab.scoring.settings import ScoringSettings
 from emolab.scoring.table import Scorer, baseline_rows, table_row

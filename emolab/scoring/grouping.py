@@ -1,20 +1,21 @@
 """Which labels of a clip mean the same: from a cached file, the built-in lexicon or a chat model."""
 
+import contextlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emolab.errors import InputError
+from emolab.errors import InputError, unwritten
 from emolab.labels.lexicon import family_of, group
 from emolab.labels.parse import parse_label_cell
 from emolab.scoring.clips import LabelSets
+from emolab.scoring.endpoint import Ask, each_answer
 from emolab.scoring.prompts import grouping_prompt
 
-Ask = Callable[[list[str]], list[str]]
 LabelSetAnswers = dict[tuple[str, ...], str]
-_ASKED_AT_ONCE = 64  # and cached, so that a kill loses no more
+_ASKED_AT_ONCE = 64  # of a plain `ask`, and cached, so that a kill loses no more
 _INNER_LIST = re.compile(r"\[[^\[\]]*\]")
 _LIST_OF_LISTS = re.compile(r"\[\s*\[|\]\s*,?\s*\[")
 
@@ -96,13 +97,15 @@ def model_grouping(
     prompts = {labels: grouping_prompt(labels) for labels in label_sets}
     answers = _read_cache(Path(cache), prompts, source) if cache else {}
     uncached = [labels for labels in label_sets if labels not in answers]
-    for start in range(0, len(uncached), _ASKED_AT_ONCE):
-        asked = uncached[start : start + _ASKED_AT_ONCE]
-        new = dict(zip(asked, ask([prompts[labels] for labels in asked]), strict=True))
-        answers |= new
-        if cache:
-            rows = [(labels, prompts[labels], reply) for labels, reply in new.items() if parse_groups(reply)]
-            _append_cache(Path(cache), rows, source)
+    asked = each_answer(ask, [prompts[labels] for labels in uncached], _ASKED_AT_ONCE)
+    with contextlib.closing(asked):
+        for position, reply in asked:
+            if isinstance(reply, InputError):
+                raise reply
+            labels = uncached[position]
+            answers[labels] = reply
+            if cache and parse_groups(reply):
+                _append_cache(Path(cache), {"labels": labels, "prompt": prompts[labels], "answer": reply}, source)
     parsed = {labels: parse_groups(answer) or [] for labels, answer in answers.items()}
     groups = {clip: parsed[tuple(labels)] for clip, labels in unions.items() if labels}
     return Grouping(groups, source, frozenset(clip for clip in groups if not groups[clip]))
@@ -147,7 +150,8 @@ def _is_label_list(labels: object) -> bool:
 
 def _read_cache(path: Path, prompts: Mapping[tuple[str, ...], str], source: str) -> LabelSetAnswers:
     answers = {}
-    for line in path.read_text(encoding="utf-8").split("\n") if path.exists() else []:
+    # what a kill cut off may end in half a character
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []:
         try:
             row = json.loads(line)
             labels = tuple(row["labels"])
@@ -158,10 +162,14 @@ def _read_cache(path: Path, prompts: Mapping[tuple[str, ...], str], source: str)
     return answers
 
 
-def _append_cache(path: Path, rows: Iterable[tuple[Sequence[str], str, str]], source: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        for labels, prompt, answer in rows:
-            row = {"labels": labels, "prompt": prompt, "answer": answer, "source": source}
-            file.write("\n" + json.dumps(row, ensure_ascii=False))  # first the end of a line cut off by a kill
-        file.write("\n")
+def _append_cache(path: Path, row: dict, source: str) -> None:
+    # first the end of a line cut off by a kill
+    line = "\n" + json.dumps({**row, "source": source}, ensure_ascii=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        full = unwritten(path, error)
+        place = InputError(f"{path}: cannot be written ({error.strerror}); name another file")
+        raise (place if full is error else full) from None

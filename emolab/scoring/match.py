@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emolab.labels.lexicon import group
+from emolab.labels.lexicon import key_of
 from emolab.scoring.grouping import clean_labels
 
 
@@ -20,13 +20,18 @@ class Match:
 
 def match(truth: Sequence[str], predicted: Sequence[str], groups: Sequence[Sequence[str]] | None = None) -> Match:
     """Compare by group, as the MER2024 metric does; `groups` defaults to the lexicon's families."""
-    truth, predicted = clean_labels(truth), clean_labels(predicted)
-    groups = group([*truth, *predicted]) if groups is None else groups
-    group_of = {label: number for number, labels in enumerate(groups) for label in clean_labels(labels)}
-    true_groups = {group_of.get(label, label) for label in truth}
-    predicted_groups = {group_of.get(label, label) for label in predicted}
+    true, said = (_keyed(clean_labels(labels), groups) for labels in (truth, predicted))
+    true_keys, said_keys = set(true.values()), set(said.values())
     return Match(
-        tuple(label for label in predicted if group_of.get(label, label) in true_groups),
-        tuple(label for label in truth if group_of.get(label, label) not in predicted_groups),
-        tuple(label for label in predicted if group_of.get(label, label) not in true_groups),
+        tuple(label for label, key in said.items() if key in true_keys),
+        tuple(label for label, key in true.items() if key not in said_keys),
+        tuple(label for label, key in said.items() if key not in true_keys),
     )
+
+
+def _keyed(labels: Sequence[str], groups: Sequence[Sequence[str]] | None) -> dict[str, str | int]:
+    """Label -> what it shares with its synonyms."""
+    if groups is None:
+        return {label: key_of(label) for label in labels}
+    group_of = {label: number for number, each in enumerate(groups) for label in clean_labels(each)}
+    return {label: group_of.get(label, label) for label in labels}

@@ -76,6 +76,8 @@ def killed(parts, clips, store, tmp_path_factory):
         for pid in orphans:  # so that it cannot come to its end before the next one looks
             psutil.Process(pid).suspend()
         log = (folder / "work" / "logging.jsonl").read_text().count("global_step")
+        with (folder / "work" / "logging.jsonl").open("ab") as torn:  # half a line that ends in half a character
+            torn.write(b'{"loss": 1.0, "told": "' + "情".encode()[:2])
         whole = [path for path in (folder / "work").glob("checkpoint-*") if (path / "trainer_state.json").exists()]
         half = folder / "work" / "checkpoint-999"
         shutil.copytree(max(whole, key=lambda path: int(path.name.rpartition("-")[2])), half)
@@ -89,7 +91,8 @@ def killed(parts, clips, store, tmp_path_factory):
     return folder, made, orphans, log, steps
 
 
-def test_it_goes_on_from_its_last_whole_checkpoint(killed):
+def test_it_goes_on_from_its_last_whole_checkpoint(killed, count):
+    count("kills", "AffectGPT: watcher")
     folder, made, orphans, before, steps = killed
     begun = Path(yaml.safe_load((folder / "sft.yaml").read_text())["resume_from_checkpoint"])
     number = int(begun.name.removeprefix("checkpoint-"))

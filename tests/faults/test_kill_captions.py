@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -33,7 +32,7 @@ def keys_so_far(outputs):
     return sum(file.read_bytes().count(b"\n") for file in files if file.exists())
 
 
-def test_killed_again_and_again_the_pairs_are_those_of_a_calm_run(tmp_path):
+def test_killed_again_and_again_the_pairs_are_those_of_a_calm_run(tmp_path, seeded, until, below, count):
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     for project in (calm, killed):
         project.mkdir()
@@ -41,7 +40,7 @@ def test_killed_again_and_again_the_pairs_are_those_of_a_calm_run(tmp_path):
     assert finished.returncode == 0, finished.stderr
     expected = calm / "outputs/demo"
     total = keys_so_far(expected)
-    rng = random.Random()
+    rng = seeded
     outputs = killed / "outputs/demo"
     for share in (0.2, 0.8):  # somewhere in notebook 01, then late in 01 or in 02
         wanted = max(keys_so_far(outputs) + 1, int(total * share * rng.uniform(0.8, 1.1)))
@@ -51,9 +50,11 @@ def test_killed_again_and_again_the_pairs_are_those_of_a_calm_run(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(rng.uniform(0, 0.5))
+        family = below(process.pid, "")
         process.kill()
         process.wait()
-        time.sleep(8)  # the kernel notices within seconds that its runner is gone
+        until(lambda f=family: not any(each.is_running() and each.status() != "zombie" for each in f))
+        count("kills", "notebooks 01 and 02")
     again = subprocess.run(**command(killed), capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     for name in FILES:
@@ -71,5 +72,6 @@ def test_killed_again_and_again_the_pairs_are_those_of_a_calm_run(tmp_path):
     assert len(rows(outputs / "02_caption_filtering/train.jsonl")) == len(
         rows(expected / "02_caption_filtering/train.jsonl")
     )
+    count("rows compared", "notebooks 01 and 02", len(answers))
     third = subprocess.run(**command(killed), capture_output=True, text=True)
     assert third.returncode == 0 and "unchanged" in third.stdout + third.stderr

@@ -81,7 +81,7 @@ def place():
         yield Path(folder)
 
 
-def test_killed_twice_it_ends_as_an_undisturbed_run(place):
+def test_killed_twice_it_ends_as_an_undisturbed_run(place, count):
     calm, expected = project(place, "calm")
     finish(calm)
     killed, folder = project(place, "killed")
@@ -124,4 +124,7 @@ def test_killed_twice_it_ends_as_an_undisturbed_run(place):
     assert "writing about words" not in told and answers.read_bytes() == answered
     assert len(rows(answers)) == len({row["key"] for row in rows(answers)}) == len({r["row_id"] for r in rows(answers)})
 
+    count("kills", "notebook 06, its kernel and all", 2)
+    count("rows compared", "notebook 06", len(rows(answers)))
+    count("files compared byte by byte", "notebook 06", len(MADE) + len(learned))
     assert "unchanged" in finish(killed)

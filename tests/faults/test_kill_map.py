@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import subprocess
 import sys
 import time
@@ -97,21 +96,19 @@ def workers_of(process, kind):
 
 
 @pytest.mark.parametrize("kind", ["local", "ray"])
-def test_kills_at_random_moments_cost_nothing(kind, script, undisturbed, tmp_path, request):
+def test_kills_at_random_moments_cost_nothing(kind, script, undisturbed, tmp_path, request, full, seeded, count):
     env = environment(RAY_ADDRESS=request.getfixturevalue("address") if kind == "ray" else "")
-    path, seed = tmp_path / "answers.jsonl", random.randrange(10**6)
-    print("seed", seed)
-    rng = random.Random(seed)
+    path, rng, drivers, deaths = tmp_path / "answers.jsonl", seeded, 6 if full else 2, 2 if full else 1
 
     def start():
         process = subprocess.Popen([sys.executable, script, path, kind, "2", str(ROWS)], env=env)
-        enough, pause = len(whole_rows(path)) + rng.randint(1, ROWS // 6), rng.uniform(0, 0.5)
+        enough, pause = len(whole_rows(path)) + rng.randint(1, ROWS // (3 * drivers)), rng.uniform(0, 0.5)
         wait_for(lambda: len(whole_rows(path)) >= enough or process.poll() is not None)
         time.sleep(pause)
         assert process.poll() is None, "the map ended before it could be killed"
         return process
 
-    for _ in range(2):
+    for _ in range(drivers):
         process = start()
         workers = workers_of(process, kind)
         process.kill()
@@ -120,6 +117,12 @@ def test_kills_at_random_moments_cost_nothing(kind, script, undisturbed, tmp_pat
         rows = whole_rows(path)
         assert 0 < len(rows) < ROWS and rows.items() <= undisturbed.items()
     process = start()
-    rng.choice(workers_of(process, kind)).kill()
+    for _ in range(deaths):
+        done = len(whole_rows(path))
+        rng.choice(workers_of(process, kind)).kill()
+        wait_for(lambda n=done: len(whole_rows(path)) > n or process.poll() is not None)
     assert process.wait(300) == 0
     assert whole_rows(path) == undisturbed and path.read_bytes().endswith(b"\n")
+    count("kills", f"map ({kind}), driver", drivers)
+    count("kills", f"map ({kind}), worker", deaths)
+    count("rows compared", f"map ({kind})", ROWS)

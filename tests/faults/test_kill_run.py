@@ -40,7 +40,7 @@ def wait_until_unlocked(path):
                 time.sleep(0.1)
 
 
-def test_a_killed_run_goes_on_without_losing_or_repeating_a_row(tmp_path):
+def test_a_killed_run_goes_on_without_losing_or_repeating_a_row(tmp_path, count):
     (tmp_path / "calm").mkdir()
     calm = subprocess.run(**command(tmp_path / "calm"), capture_output=True, text=True)
     assert calm.returncode == 0, calm.stderr
@@ -69,5 +69,8 @@ def test_a_killed_run_goes_on_without_losing_or_repeating_a_row(tmp_path):
     assert len(rows(folder / "zero_shot.jsonl")) == 24
     assert json.loads((folder / "run.json").read_text())["outputs"]["zero_shot"]["rows"] == 24
 
+    count("kills", "notebook 03")
+    count("rows compared", "notebook 03", 48)
+    count("files compared byte by byte", "notebook 03", 3)
     skipped = subprocess.run(**command(killed), capture_output=True, text=True)
     assert skipped.returncode == 0 and "unchanged" in skipped.stdout + skipped.stderr

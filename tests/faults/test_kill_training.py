@@ -101,7 +101,8 @@ def trained(data, tmp_path_factory):
     return folder, adapter, steps, orphans
 
 
-def test_a_killed_training_goes_on_from_its_last_whole_checkpoint(trained):
+def test_a_killed_training_goes_on_from_its_last_whole_checkpoint(trained, count):
+    count("kills", "LoRA: watcher")
     folder, adapter, steps, orphans = trained
     begun = yaml.safe_load((folder / "sft.yaml").read_text())["resume_from_checkpoint"]
     assert Path(begun).name in ("checkpoint-2", "checkpoint-4", "checkpoint-6", "checkpoint-8", "checkpoint-10")

@@ -1,8 +1,8 @@
 """Votes over synonym groups, and the rows that fused labels become."""
 
 from emolab.fusion.panel import Member, Panel, make_panel
-from emolab.fusion.votes import Candidate, answered, candidates, keep, key_of, prediction_rows
-from emolab.labels.lexicon import families
+from emolab.fusion.votes import Candidate, answered, candidates, keep, prediction_rows
+from emolab.labels.lexicon import families, key_of
 
 
 def test_synonyms_are_one_group_and_the_most_said_word_stands_first():
