@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +20,9 @@ from emolab.affectgpt.samples import Collator, Given, given_of
 from emolab.affectgpt.settings import MODALITIES, AffectSettings
 from emolab.corpora.clip import Clip
 from emolab.engine.feature_store import FeatureStore
+from emolab.engine.map import map_unordered
 from emolab.engine.rows import RowFile
+from emolab.engine.settings import IN_PROCESS, EngineSettings
 from emolab.errors import EmolabError, RunError
 
 # The release's sampling; a language model's own generation_config may say otherwise (Qwen's does)
@@ -25,7 +31,7 @@ PLAIN = {"repetition_penalty": 1.0, "top_k": 50}
 
 class Describer:
     """AffectGPT that is asked; language model and Q-Formers are loaded when first needed, the encoders never: it reads
-    features."""
+    features. What it loaded does not go along to another process."""
 
     def __init__(self, settings: AffectSettings, seed: int = 0) -> None:
         if settings.qformers is None:
@@ -34,6 +40,9 @@ class Describer:
         self.folders = {name: folder_of(getattr(settings, name), name) for name in ("qformers", "language")}
         self.identity = "+".join(part_identity(getattr(settings, name), path) for name, path in self.folders.items())
         self._model = self._collator = self._tokenizer = None
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), "_model": None, "_collator": None, "_tokenizer": None}
 
     @property
     def generation(self) -> dict:
@@ -74,52 +83,82 @@ def describe_clips(
     *,
     modalities: Sequence[str] = MODALITIES,
     progress: bool = True,
+    engine: EngineSettings = IN_PROCESS,
 ) -> list[dict]:
     """One row a clip, in order: clip_id, model, modalities (given and there), text, prompt_id, seed, error.
 
     A clip without features (see `FeatureStore.compute`), or of which none of `modalities` is there, has `error` in one
     sentence and no text. `answers` keeps every description; batches are always of the same clips, so a run that was
-    killed gives the texts of an undisturbed one.
+    killed, or is shared out among workers, gives the texts of an undisturbed one.
     """
-    given: dict[int, Given] = {}
-    problems: dict[int, str] = {}
-    keys: dict[int, str] = {}
-    for number, clip in enumerate(clips):
-        try:
-            path = store.path(clip)
-            features = store.load(clip)
-        except EmolabError as error:
-            problems[number] = str(error)
-            continue
-        shown = given_of(clip, features.tensors).only(modalities)
-        if not shown.has():
-            reason = " ".join(features.problems) or f"it has none of {', '.join(modalities)}."
-            problems[number] = f"{clip.clip_id}: nothing is left to describe: {reason}"
-            continue
-        given[number] = shown
-        keys[number] = _key(describer, path, shown)
-    order, size = list(given), describer.settings.batch_size
+    with ThreadPoolExecutor() as pool:
+        shown = list(pool.map(lambda clip: _look(clip, store, describer, modalities), clips))
+    order, size = [number for number, each in enumerate(shown) if not each.problem], describer.settings.batch_size
     batches = [order[start : start + size] for start in range(0, len(order), size)]
-    bar = tqdm(total=len(order), desc=f"describing by {', '.join(modalities)}", unit="clip", disable=not progress)
-    with bar:
-        for batch in batches:
-            if any(keys[number] not in answers for number in batch):
-                texts = describer.describe([given[number] for number in batch])
-                answers.append(
-                    {"key": keys[number], "row_id": clips[number].clip_id, "model": describer.identity, "text": text}
-                    for number, text in zip(batch, texts, strict=True)
-                    if text
-                )
+    open_ = [batch for batch in batches if any(shown[number].key not in answers for number in batch)]
+    make = partial(_Worker, describer, store, tuple(modalities))
+    gpu = describer.settings.device in ("auto", "cuda")
+    done = map_unordered(make, [[clips[number] for number in batch] for batch in open_], engine, gpu)
+    there, what = len(order) - sum(map(len, open_)), f"describing by {', '.join(modalities)}"
+    bar = tqdm(total=len(order), initial=there, desc=what, unit="clip", disable=not (progress and open_))
+    with bar, contextlib.closing(done):
+        for position, texts in done:
+            batch = open_[position]
+            answers.append(
+                {"key": shown[n].key, "row_id": clips[n].clip_id, "model": describer.identity, "text": text}
+                for n, text in zip(batch, texts, strict=True)
+                if text
+            )
             bar.update(len(batch))
     rows = []
-    for number, clip in enumerate(clips):
-        text = answers[keys[number]]["text"] if number in keys and keys[number] in answers else ""
-        error = problems.get(number) or (None if text else f"{clip.clip_id}: the model gave an empty answer.")
-        shown = given[number].has() if number in given else []
-        image = number in given and given[number].image
-        about = {"prompt_id": IMAGE_ID if image else TRIMODAL_ID, "seed": describer.seed, "error": error}
-        rows.append({"clip_id": clip.clip_id, "model": describer.identity, "modalities": shown, "text": text, **about})
+    for clip, each in zip(clips, shown, strict=True):
+        text = answers[each.key]["text"] if each.key in answers else ""
+        error = each.problem or (None if text else f"{clip.clip_id}: the model gave an empty answer.")
+        about = {"prompt_id": IMAGE_ID if each.image else TRIMODAL_ID, "seed": describer.seed, "error": error}
+        rows.append(
+            {"clip_id": clip.clip_id, "model": describer.identity, "modalities": each.has, "text": text, **about}
+        )
     return rows
+
+
+class _Worker:
+    """Of the map: the features of a batch are read in a thread while the batch before it is described."""
+
+    def __init__(self, describer: Describer, store: FeatureStore, modalities: tuple[str, ...]) -> None:
+        self._describer, self._store, self._modalities = describer, store, modalities
+        self._thread = ThreadPoolExecutor(1)
+
+    def begin(self, clips: Sequence[Clip]) -> Future[list[Given]]:
+        return self._thread.submit(lambda: [_given(clip, self._store, self._modalities) for clip in clips])
+
+    def finish(self, begun: Future[list[Given]]) -> list[str]:
+        return self._describer.describe(begun.result())
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a clip will be described by, without the features themselves: those of 100,000 clips fill no memory."""
+
+    key: str = ""
+    has: list[str] = field(default_factory=list)
+    image: bool = False
+    problem: str | None = None
+
+
+def _look(clip: Clip, store: FeatureStore, describer: Describer, modalities: Sequence[str]) -> _Shown:
+    try:
+        path, features = store.path(clip), store.load(clip)
+    except EmolabError as error:
+        return _Shown(problem=str(error))
+    given = given_of(clip, features.tensors).only(modalities)
+    if not given.has():
+        reason = " ".join(features.problems) or f"it has none of {', '.join(modalities)}."
+        return _Shown(problem=f"{clip.clip_id}: nothing is left to describe: {reason}")
+    return _Shown(_key(describer, path, given), given.has(), given.image)
+
+
+def _given(clip: Clip, store: FeatureStore, modalities: Sequence[str]) -> Given:
+    return given_of(clip, store.load(clip).tensors).only(modalities)
 
 
 def _key(describer: Describer, features: Path, given: Given) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,7 +14,8 @@ from emolab.affectgpt.parts import encoder_identity, load_encoders, load_process
 from emolab.affectgpt.processing import AffectGPTProcessor
 from emolab.affectgpt.settings import AffectSettings
 from emolab.corpora.clip import Clip
-from emolab.engine.feature_store import FeatureStore
+from emolab.engine.chat import pick_device, pick_dtype
+from emolab.engine.feature_store import FeatureStore, need_dtype
 from emolab.media.senses import is_still
 from emolab.media.settings import FaceSettings
 
@@ -22,16 +24,23 @@ DIMENSIONS = {"video": 3, "audio": 2}  # what is kept of a clip: [frames, tokens
 
 class ClipEncoder:
     """The frozen encoders with their processor, as `FeatureStore.compute` takes them; `identity` names their weights.
-    `load` is called when the first clip is encoded: where everything is in the cache, never."""
+    `load` is called when the first clip is encoded: where everything is in the cache, never. To another process goes
+    `load`, not what it loaded; `gpu`: whether a worker there wants a GPU of its own."""
 
-    def __init__(self, load: Callable[[], tuple[FrozenEncoders, AffectGPTProcessor]], identity: str) -> None:
-        self._load, self.identity = load, identity
+    def __init__(
+        self, load: Callable[[], tuple[FrozenEncoders, AffectGPTProcessor]], identity: str, gpu: bool = False
+    ) -> None:
+        self._load, self.identity, self.gpu = load, identity, gpu
         self._parts: tuple[FrozenEncoders, AffectGPTProcessor] | None = None
 
     @classmethod
     def of(cls, settings: AffectSettings) -> ClipEncoder:
         """The encoders that a profile names."""
-        return cls(lambda: (load_encoders(settings), load_processor(settings)), encoder_identity(settings))
+        identity = encoder_identity(settings)
+        return cls(partial(_load, settings, identity), identity, settings.device in ("auto", "cuda"))
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), "_parts": None}
 
     def unload(self) -> None:
         """Free the memory; the next clip loads the encoders again."""
@@ -47,6 +56,11 @@ class ClipEncoder:
         video = _by_shape(frames, encoders.encode_video)
         audio = _by_shape(sounds, encoders.encode_audio)
         return [{"video": seen, "audio": heard} for seen, heard in zip(video, audio, strict=True)]
+
+
+def _load(settings: AffectSettings, identity: str) -> tuple[FrozenEncoders, AffectGPTProcessor]:
+    need_dtype(identity, pick_dtype(pick_device(settings.device), settings.dtype))
+    return load_encoders(settings), load_processor(settings)
 
 
 def feature_store(

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -35,7 +36,7 @@ from emolab.affectgpt.processing import RATE, AffectGPTProcessor, sound_processo
 from emolab.affectgpt.settings import AffectSettings
 from emolab.engine.chat import pick_device, pick_dtype
 from emolab.engine.settings import ModelSettings
-from emolab.engine.weights import fingerprint, identity, resolve
+from emolab.engine.weights import fingerprint, identity, pickled, resolve
 from emolab.errors import InputError
 
 WEIGHTS = "model.safetensors"
@@ -144,7 +145,7 @@ def load_model(
     """
     config, device = load_config(settings, lora), pick_device(settings.device)
     folder = folder_of(settings.language, "language")
-    with _quiet():
+    with _loading(folder):
         language = AutoModelForCausalLM.from_pretrained(folder, dtype=pick_dtype(device, settings.dtype))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -224,7 +225,7 @@ def encoder_identity(settings: AffectSettings) -> str:
 
 
 def _part(cls: type, folder: Path, config, dtype, names: dict[str, str]) -> nn.Module:
-    with _quiet():
+    with _loading(folder):
         part, told = cls.from_pretrained(
             folder, config=config, dtype=dtype, key_mapping=names, output_loading_info=True
         )
@@ -254,11 +255,14 @@ def _tensor(folder: Path, names: tuple[str, ...]) -> torch.Tensor:
 
 
 @contextmanager
-def _quiet():
-    """Without transformers' list of what else a checkpoint holds; what is missing is checked here."""
+def _loading(folder: Path):
+    """Without transformers' list of what else a checkpoint holds; what is missing is checked here. Raises InputError
+    for weights that are more than tensors."""
     before = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
         yield
+    except UnpicklingError as error:
+        raise pickled(folder) from error
     finally:
         logging.set_verbosity(before)

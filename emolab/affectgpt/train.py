@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -216,6 +217,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", type=Path, help="sft.yaml, as notebook 04 writes it")
     run(OmegaConf.to_container(OmegaConf.load(parser.parse_args().settings)))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # all is written; taking the interpreter down, threads of gloo were seen to wait for ever
 
 
 if __name__ == "__main__":

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
+from emolab.engine.journal import Journal
 from emolab.errors import InputError
 
 VERDICTS = ("keep", "drop", "flag")
@@ -22,19 +20,7 @@ def read_annotations(path: str | Path) -> dict[str, dict]:
     No file: nothing was reviewed. A torn last line (the writer was killed) is ignored; any other line that is no
     verdict raises InputError naming it.
     """
-    try:
-        lines = Path(path).read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise InputError(f"{path}: the verdicts cannot be read ({error.strerror}).") from None
-    rows = {}
-    for number, line in enumerate(lines, 1):
-        row = _parse(line)
-        if row is not None:
-            rows[row["image_id"]] = row
-        elif line.strip() and number < len(lines):  # the last piece has no line end: torn
-            raise InputError(f"{path} line {number}: no verdict on an image; mend or delete the line.")
+    rows = {row["image_id"]: row for row in _journal(path).read()}
     return {image_id: row for image_id, row in rows.items() if row["verdict"]}
 
 
@@ -67,37 +53,12 @@ def annotate(path: str | Path, image_id: str, verdict: str | None, note: str = "
     time = datetime.now(UTC).isoformat(timespec="seconds")
     row = {"image_id": image_id, "verdict": verdict, "note": " ".join(note.split()), "time": time}
     row |= {"pair": pair} if pair else {}
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # let go when the file is closed
-            file.write(_line_end(file) + json.dumps(row, ensure_ascii=False).encode() + b"\n")
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise InputError(f"{path}: the verdict cannot be written ({error.strerror}); give another place.") from None
-    return row
+    return _journal(path).append(lambda _: row)
 
 
-def _line_end(file: BinaryIO) -> bytes:
-    """Cut off a torn tail; returns what stands between the file and its next line: the line end that an editor left
-    out, or nothing."""
-    size = end = file.seek(0, os.SEEK_END)
-    tail = b""
-    while end and b"\n" not in tail:
-        end = max(0, end - 4096)
-        file.seek(end)
-        tail = file.read(size - end)
-    tail = tail[tail.rfind(b"\n") + 1 :]
-    if tail and _parse(tail) is None:
-        file.truncate(size - len(tail))
-        return b""
-    return b"\n" if tail else b""
+def _journal(path: str | Path) -> Journal:
+    return Journal(path, _is_verdict, "verdict on an image")
 
 
-def _parse(line: bytes) -> dict | None:
-    try:
-        row = json.loads(line)
-        known = isinstance(row["image_id"], str) and (row["verdict"] is None or row["verdict"] in VERDICTS)
-    except (ValueError, TypeError, KeyError):
-        return None
-    return row if known else None
+def _is_verdict(row: Mapping) -> bool:
+    return isinstance(row["image_id"], str) and (row["verdict"] is None or row["verdict"] in VERDICTS)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from emolab.captions.prompts import CAPTION, CAPTION_ID
+from emolab.corpora.stills import IMAGE_FORMATS
 from emolab.engine.chat import CUT, ChatModel, Question
 from emolab.engine.rows import RowFile
-from emolab.engine.settings import EngineSettings
-from emolab.engine.stage import IN_PROCESS, Task, answer_all
+from emolab.engine.settings import IN_PROCESS, EngineSettings
+from emolab.engine.stage import Task, answer_all
 from emolab.errors import InputError
 
 
@@ -53,7 +54,7 @@ def read_image(path: Path) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read as an image ({error}); make it again or leave it out.") from None

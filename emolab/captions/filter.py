@@ -13,8 +13,8 @@ from emolab.captions.settings import FilterSettings
 from emolab.captions.similarity import expected_score, read_score
 from emolab.engine.chat import Answer, ChatModel, Question
 from emolab.engine.rows import RowFile
-from emolab.engine.settings import EngineSettings
-from emolab.engine.stage import IN_PROCESS, Task, answer_all
+from emolab.engine.settings import IN_PROCESS, EngineSettings
+from emolab.engine.stage import Task, answer_all
 from emolab.errors import InputError
 
 TOP_TOKENS = 20  # alternatives asked for a token: all ten digits are among them

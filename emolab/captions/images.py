@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from emolab.captions.settings import ImageSettings
 from emolab.corpora.clip import Clip
-from emolab.corpora.stills import listed_stills, stills_below
+from emolab.corpora.stills import IMAGE_FORMATS, listed_stills, stills_below
 from emolab.engine.rows import RowFile
 from emolab.errors import EmolabError, InputError, RunError
 from emolab.media.decode import decode_frames
@@ -175,7 +175,7 @@ def _still(source: _Source, folder: Path) -> dict:
     if _utf8(source.path) != source.path:
         raise MediaError(f"{name}: its path is no UTF-8 text, so rows cannot name it; rename it.")
     try:
-        with Image.open(source.path) as image:
+        with Image.open(source.path, formats=IMAGE_FORMATS) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
             picture = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -13,6 +13,7 @@ from PIL import Image
 from emolab.captions.prompts import CAPTION
 from emolab.corpora.files import json_rows
 from emolab.corpora.minigpt4 import CaptionedImage
+from emolab.corpora.stills import IMAGE_FORMATS
 from emolab.engine.chat import plain
 from emolab.errors import InputError
 
@@ -103,7 +104,7 @@ def _check_media(where: str, row: dict) -> Sequence[str]:
 def _unreadable(image: str) -> str | None:
     """Why an image cannot be trained on; a JPEG is decoded at an eighth of its size, which finds cut files as well."""
     try:
-        with Image.open(image) as opened:
+        with Image.open(image, formats=IMAGE_FORMATS) as opened:
             opened.draft("RGB", (opened.width // 8 or 1, opened.height // 8 or 1))
             opened.load()
     except FileNotFoundError:

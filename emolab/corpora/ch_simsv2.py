@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from emolab.corpora.clip import Clip
@@ -45,7 +46,7 @@ def read_ch_simsv2(root: str | Path) -> list[Clip]:
         clips[name] = Clip(name, video, video, text, "chinese", mode, corpus="ch-simsv2")
     if not clips:
         raise InputError(f"{meta}: holds no clips; download CH-SIMS v2's meta file again.")
-    if not any(Path(clip.video).exists() for clip in clips.values()):
+    if not any(os.path.exists(clip.video) for clip in clips.values()):
         first = next(iter(clips.values())).video
         raise InputError(
             f"{meta}: none of its {len(clips)} clips lies in {raw} (the first would be {first}); a table "

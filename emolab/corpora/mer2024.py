@@ -10,6 +10,7 @@ from pathlib import Path
 from emolab.corpora.clip import SIX_WAY, Clip
 from emolab.corpora.files import csv_rows
 from emolab.corpora.object_npz import read_object_npz
+from emolab.corpora.read import split_ids
 from emolab.errors import InputError
 from emolab.labels.parse import parse_label_cell
 
@@ -39,14 +40,17 @@ _SOURCE = {
 _CHINESE = ("chinese", "sentence")
 
 
-def read_mer2024(root: str | Path) -> tuple[list[Clip], list[str]]:
+def read_mer2024(root: str | Path, test: int = 0, seed: int = 0) -> tuple[list[Clip], list[str]]:
     """The clips whose videos are there, sorted by name, and a sentence for each thing that is missing or left out:
     files and folders first, then single clips. `root` is the folder mer2024-dataset (as released),
     mer2024-dataset-process (as the toolkit rewrites it), or the one above one of them.
 
     `emotion` is one of SIX_WAY for labelled clips, all others are unlabelled; split is "test" for the processed form's
-    test1_corpus, else None. The transcript is English where there is any, else Chinese. The sound is `audio/<name>.wav`
-    where that is there, else the video's own: most samplenew3_* hold no picture, which is seen when they are opened.
+    test1_corpus. Of the described clips with labels `test` are drawn with the seed for the test split, at most a
+    quarter, and the others train: the release names no split, and the paper's (266 and 66) was never published. Of any
+    other clip, and with 0, split is None. The transcript is English where there is any, else Chinese. The sound is
+    `audio/<name>.wav` where that is there, else the video's own: most samplenew3_* hold no picture, which is seen when
+    they are opened.
 
     Raises InputError where no video is there, and for a list that is damaged or says what it cannot mean.
     """
@@ -72,13 +76,19 @@ def read_mer2024(root: str | Path) -> tuple[list[Clip], list[str]]:
         lost.extend(f"{lists[what]}: {name!r} has no video in {' or '.join(_VIDEOS[form])}." for name in absent)
 
     sounds = _sounds(folder) if form == PROCESSED else {}
+    named = {name for name, (_, split) in emotions.items() if split}
+    known = [name for name in videos if labels.get(name) and described.get(name, ("", ""))[0] and name not in named]
+    known = known if test else []
+    tested = split_ids(known, min(test, len(known) // 4), seed)
+    splits = {name: "test" if name in tested else "train" for name in known}
     clips = []
     for name, video in sorted(videos.items()):
         emotion, split = emotions.get(name, (None, None))
         transcript, language = spoken.get(name, ("", "chinese"))
         description = described.get(name, ("", ""))[0] or None
         audio = sounds.get(name, video)
-        about = {"split": split, "labels": labels.get(name), "description": description, "emotion": emotion}
+        about = {"split": split or splits.get(name), "emotion": emotion}
+        about |= {"labels": labels.get(name), "description": description}
         clips.append(Clip(name, video, audio, transcript, language, **about, corpus="mer2024"))
     return clips, lost
 

@@ -4,6 +4,7 @@ material in section 3.1.1."""
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def read_minigpt4(root: str | Path) -> tuple[list[CaptionedImage], list[str]]:
     if not isinstance(annotations, list) or not annotations:
         raise InputError(f'{file}: holds no list "annotations"; download it again.')
     images = [_image(folder, each, f"{file} annotation {number}") for number, each in enumerate(annotations, 1)]
-    there = [image for image in images if Path(image.image).is_file()]
+    there = [image for image in images if os.path.isfile(image.image)]
     if not there:
         raise InputError(f"{folder / 'image'}: holds none of the {len(images)} images; unpack them there.")
     found = {image.image_id for image in there}

@@ -10,6 +10,8 @@ from emolab.corpora.files import as_text, files_below, inside, json_rows
 from emolab.errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+# what Pillow may take an image's content for: all it knows would hold PostScript, which Ghostscript runs as a program
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, logging
 from emolab.discriminative.settings import EncoderSettings
 from emolab.engine.chat import pick_device, pick_dtype
 from emolab.engine.settings import ModelSettings
-from emolab.engine.weights import resolve
+from emolab.engine.weights import pickled, resolve
 from emolab.errors import EmolabError, InputError, RunError
 
 _TAKES = {"audio": "input_values", "video": "pixel_values", "text": "input_ids"}
@@ -60,6 +61,8 @@ def load_checkpoint(encoder: EncoderSettings, modality: str) -> nn.Module:
         raise RunError(f"{encoder.path} does not fit into the memory of {device}; set a smaller dtype.") from None
     except EmolabError:
         raise
+    except UnpicklingError as error:
+        raise pickled(folder) from error
     except Exception as error:  # what a strange folder does to transformers has many names
         raise unfit(encoder, modality, error) from error
     finally:

@@ -17,6 +17,7 @@ from emolab.discriminative.checkpoints import folder_of, load_checkpoint, precis
 from emolab.discriminative.inputs import RATE, Given
 from emolab.discriminative.pixels import PixelCutter, normalised
 from emolab.discriminative.settings import EncoderSettings
+from emolab.engine.feature_store import need_dtype
 from emolab.engine.weights import fingerprint
 from emolab.errors import EmolabError, InputError
 
@@ -28,17 +29,22 @@ PADDED = ("hubert", "wav2vec2", "wavlm", "unispeech", "unispeech-sat")
 
 class FrozenEncoder(ABC):
     """One vector a clip, as `FeatureStore.compute` takes it. The weights are loaded at the first clip that needs them,
-    and tried on an example: a checkpoint of another kind is one InputError. `identity` names them and what is asked."""
+    and tried on an example: a checkpoint of another kind is one InputError. `identity` names them and what is asked;
+    to another process go settings and identity, not the weights."""
 
     modality: str
 
-    def __init__(self, settings: EncoderSettings) -> None:
+    def __init__(self, settings: EncoderSettings, identity: str = "") -> None:
         self.settings, self.folder = settings, folder_of(settings, self.modality)
         self.device, self.dtype = precision(settings)
+        self.gpu = settings.device in ("auto", "cuda")  # a worker wants one of its own
         asked = "" if self.modality == "video" else f"last {settings.layers} layers, "
-        self.identity = f"{self.modality} {fingerprint(self.folder)}, {asked}{self.dtype}"
+        self.identity = identity or f"{self.modality} {fingerprint(self.folder)}, {asked}{self.dtype}"
         self._model = None
         self._width = 0
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.settings, self.identity)
 
     def encode(self, inputs: Sequence[Given]) -> list[dict[str, torch.Tensor | None]]:
         """`vector` [width] float32 of each; None where the input has nothing."""
@@ -54,6 +60,7 @@ class FrozenEncoder(ABC):
         """Load the weights now (once). Raises InputError for a checkpoint that cannot do what is asked."""
         if self._model is not None:
             return
+        need_dtype(self.identity, self.dtype)
         self._model = load_checkpoint(self.settings, self.modality)
         try:
             (vector,) = self._vectors([self._example()])
@@ -111,8 +118,8 @@ class AudioEncoder(FrozenEncoder):
 
     modality = "audio"
 
-    def __init__(self, settings: EncoderSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: EncoderSettings, identity: str = "") -> None:
+        super().__init__(settings, identity)
         self._extractor = None
 
     def load(self) -> None:
@@ -175,8 +182,8 @@ class VideoEncoder(FrozenEncoder):
 
     modality = "video"
 
-    def __init__(self, settings: EncoderSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: EncoderSettings, identity: str = "") -> None:
+        super().__init__(settings, identity)
         self._cutter = None
 
     def load(self) -> None:
@@ -204,8 +211,8 @@ class TextEncoder(FrozenEncoder):
 
     modality = "text"
 
-    def __init__(self, settings: EncoderSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: EncoderSettings, identity: str = "") -> None:
+        super().__init__(settings, identity)
         self._tokenizer = None
         self._lock = threading.Lock()  # fast tokenizers are no good to two threads at once
 

@@ -19,6 +19,7 @@ from emolab.discriminative.pixels import cut_pixels
 from emolab.discriminative.settings import EncoderSettings
 from emolab.discriminative.table import Extracted
 from emolab.engine.feature_store import FeatureStore
+from emolab.engine.settings import IN_PROCESS, EngineSettings
 from emolab.errors import InputError
 
 _TOGETHER = 8  # batches of sounds that are sorted by length at a time
@@ -31,6 +32,7 @@ def audio_features(
     *,
     noise: Noise | None = None,
     progress: bool = True,
+    engine: EngineSettings = IN_PROCESS,
 ) -> Extracted:
     """The clips' sounds (see `AudioEncoder`), with `noise` where that is asked for; kept in `folder`.
 
@@ -39,14 +41,20 @@ def audio_features(
     """
     audio = AudioEncoder(encoder)
     store = FeatureStore(folder, audio.identity, SoundMaker(noise), {"vector": 1})
-    extracted = _extracted(_named(clips), clips, store, audio, encoder.batch_size * _TOGETHER, progress)
+    extracted = _extracted(_named(clips), clips, store, audio, encoder.batch_size * _TOGETHER, progress, engine)
     if noise is None:
         return extracted
     return replace(extracted, identity=f"{extracted.identity}, noise at {noise.snr_db:g} dB (seed {noise.seed})")
 
 
 def video_features(
-    clips: Sequence[Clip], encoder: EncoderSettings, pixels: FeatureStore, folder: Path, *, progress: bool = True
+    clips: Sequence[Clip],
+    encoder: EncoderSettings,
+    pixels: FeatureStore,
+    folder: Path,
+    *,
+    progress: bool = True,
+    engine: EngineSettings = IN_PROCESS,
 ) -> Extracted:
     """The clips' frames or faces (see `VideoEncoder`) as `pixels` keeps them (see `pixel_store`; what is not there yet
     is cut); kept in `folder`.
@@ -57,13 +65,18 @@ def video_features(
     video = VideoEncoder(encoder)
     store = FeatureStore(folder, video.identity, _PixelReader(pixels), {"vector": 1})
     named = _named(clips)
-    uncut = cut_pixels(clips if store.missing(clips) else [], pixels, encoder, progress)
+    uncut = cut_pixels(clips if store.missing(clips) else [], pixels, encoder, progress, engine)
     cut = [clip for clip in clips if clip.clip_id not in uncut]
-    return _extracted(named, cut, store, video, encoder.batch_size, progress, uncut)
+    return _extracted(named, cut, store, video, encoder.batch_size, progress, engine, uncut)
 
 
 def text_features(
-    texts: Mapping[str, str], encoder: EncoderSettings, folder: Path, *, progress: bool = True
+    texts: Mapping[str, str],
+    encoder: EncoderSettings,
+    folder: Path,
+    *,
+    progress: bool = True,
+    engine: EngineSettings = IN_PROCESS,
 ) -> Extracted:
     """Texts (clip_id → text; see `TextEncoder`), each distinct one encoded once; kept in `folder` by the exact text.
 
@@ -79,8 +92,8 @@ def text_features(
     items = {clip_id: distinct.get(words) for clip_id, words in texts.items()}
     alike = sorted(distinct.values(), key=lambda clip: len(clip.transcript))  # in a batch: less to pad
     if store.missing(alike):
-        text.load()  # before a tokenizer that fails is each text's error
-    return _extracted(items, alike, store, text, encoder.batch_size, progress)
+        text.tokens("a")  # before a tokenizer that fails is each text's error
+    return _extracted(items, alike, store, text, encoder.batch_size, progress, engine)
 
 
 @dataclass(frozen=True)
@@ -125,12 +138,14 @@ def _extracted(
     encoder: FrozenEncoder,
     batch_size: int,
     progress: bool,
+    engine: EngineSettings,
     failed: Mapping[str, str] | None = None,
 ) -> Extracted:
     """Compute what the store does not hold of `todo`, and gather it. `items`: clip_id → the clip whose features it has,
     None where it can have none; `failed`: what could not be prepared, with a sentence each."""
     try:
-        errors = store.compute(todo, encoder, batch_size, progress, f"{encoder.modality} features") | (failed or {})
+        what = f"{encoder.modality} features"
+        errors = store.compute(todo, encoder, batch_size, progress, what, engine) | (failed or {})
         vectors: dict[str, np.ndarray] = {}
         problems: dict[str, str] = {}
         for clip_id, clip in items.items():

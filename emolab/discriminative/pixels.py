@@ -15,6 +15,7 @@ from emolab.discriminative.checkpoints import folder_of, unfit
 from emolab.discriminative.inputs import FrameMaker, Given
 from emolab.discriminative.settings import DiscriminativeSettings, EncoderSettings
 from emolab.engine.feature_store import FeatureStore
+from emolab.engine.settings import IN_PROCESS, EngineSettings
 from emolab.errors import RunError
 from emolab.media.settings import FaceSettings
 
@@ -29,11 +30,15 @@ def pixel_store(settings: DiscriminativeSettings, faces: FaceSettings, seed: int
 
 
 def cut_pixels(
-    clips: Sequence[Clip], store: FeatureStore, encoder: EncoderSettings, progress: bool = True
+    clips: Sequence[Clip],
+    store: FeatureStore,
+    encoder: EncoderSettings,
+    progress: bool = True,
+    engine: EngineSettings = IN_PROCESS,
 ) -> dict[str, str]:
     """Cut what is not there yet; clip_id → one sentence for each clip that cannot be (see `FeatureStore.compute`).
     Raises InputError where the store is of another image processor than the encoder's."""
-    return store.compute(clips, PixelCutter(encoder), progress=progress, what="frames of clips")
+    return store.compute(clips, PixelCutter(encoder), progress=progress, what="frames of clips", engine=engine)
 
 
 def load_image_processor(encoder: EncoderSettings) -> BaseImageProcessor:
@@ -63,12 +68,15 @@ class PixelCutter:
     """The part of an image processor that gives bytes: all but rescaling and normalising."""
 
     def __init__(self, encoder: EncoderSettings) -> None:
-        self.processor = load_image_processor(encoder)
+        self._encoder, self.processor = encoder, load_image_processor(encoder)
         said = {name: value for name, value in self.processor.to_dict().items() if not name.startswith("_")}
         for later in ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std"):
             said.pop(later, None)
         kind = type(self.processor).__name__
         self.identity = f"pixels of {kind} {json.dumps(said, sort_keys=True, default=str)}"
+
+    def __reduce__(self) -> tuple:
+        return PixelCutter, (self._encoder,)
 
     def encode(self, inputs: Sequence[Given]) -> list[dict[str, torch.Tensor | None]]:
         """`pixels` of each, uint8 [frames, 3, side, side]."""

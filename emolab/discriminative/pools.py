@@ -94,7 +94,8 @@ def folds_of(labelled: Sequence[Clip], count: int, seed: int) -> np.ndarray:
         for fold, (_, rows) in enumerate(splitter.split(emotions, emotions, [number[group] for group in groups])):
             folds[rows] = fold
     of_group = {(group, int(fold)) for group, fold in zip(groups, folds, strict=True)}
-    assert len(of_group) == len(number) and folds.min() >= 0, "a speaker fell into two folds"
+    if len(of_group) != len(number) or folds.min() < 0:
+        raise RuntimeError("a speaker fell into two folds")
     if len(np.unique(folds)) < count:
         raise InputError(f"{len(number)} speakers leave one of {count} folds empty; {cure}.")
     for index, emotion in enumerate(SIX_WAY):

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
 from functools import partial
-
-from tqdm import tqdm
 
 from emolab.corpora.clip import Clip
 from emolab.discriminative.prompts import WRITER_ID, prompted, what_words_suggest
+from emolab.engine.answered import answered
 from emolab.engine.chat import CUT, Answer, ChatModel, Question
 from emolab.engine.rows import RowFile
+from emolab.engine.settings import IN_PROCESS, EngineSettings
 from emolab.engine.stage import Task, answer_all
 from emolab.errors import InputError
-
-_AT_ONCE = 4
-Ask = Callable[[list[str]], list[str]]  # prompts to answers, as `emolab.scoring.endpoint.endpoint_judge` makes it
+from emolab.scoring.endpoint import Ask
 
 
 def write_about(
@@ -28,6 +23,7 @@ def write_about(
     *,
     model: str = "",
     progress: bool = True,
+    engine: EngineSettings = IN_PROCESS,
 ) -> list[dict]:
     """One row a clip, in order: clip_id, model, prompt_id, prompt (as asked), written, text, error.
 
@@ -40,7 +36,7 @@ def write_about(
     distinct = list(dict.fromkeys(prompts.values()))
     if isinstance(writer, ChatModel):
         tasks = [Task(prompt, (WRITER_ID, prompt), partial(Question, prompt)) for prompt in distinct]
-        found = answer_all(writer, tasks, answers, "writing about words", progress)
+        found = answer_all(writer, tasks, answers, "writing about words", progress, engine)
         model = writer.identity
     else:
         found = _asked(distinct, writer, model, answers, progress)
@@ -57,29 +53,10 @@ def _row(clip: Clip, model: str, prompt: str | None, answers: dict[str, Answer])
 
 
 def _asked(prompts: Sequence[str], ask: Ask, model: str, answers: RowFile, progress: bool) -> list[Answer]:
-    """Each prompt is asked for itself, a few at once, and kept at once: a refused one (InputError) is an error of its
-    row. Raises that InputError where all are refused and RunError where the model fails; what was answered is kept."""
-    keys = [hashlib.blake2b(json.dumps([model, prompt]).encode(), digest_size=16).hexdigest() for prompt in prompts]
-    found = {key: Answer(answers[key]["text"]) for key in keys if key in answers}
-    open_ = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in found}
-    refused: list[InputError] = []
-    bar = tqdm(total=len(open_), desc="writing about words", unit="row", disable=not (progress and open_))
-    with bar, ThreadPoolExecutor(_AT_ONCE) as pool:
-        running = {pool.submit(ask, [prompt]): key for key, prompt in open_.items()}
-        try:
-            for done in as_completed(running):
-                key = running[done]
-                try:
-                    text = done.result()[0].strip()
-                    found[key] = Answer(text, None if text else "The model gave an empty answer.")
-                except InputError as error:
-                    refused.append(error)
-                    found[key] = Answer("", str(error))
-                if found[key].text:
-                    answers.append([{"key": key, "row_id": open_[key], "text": found[key].text, "model": model}])
-                bar.update()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    """A refused prompt (InputError) is an error of its row. Raises that InputError where all are refused."""
+    texts = answered(ask, prompts, model, answers, "writing about words", progress)
+    refused = [text for text in texts if isinstance(text, InputError)]
     if refused and len(refused) == len(prompts):
         raise refused[0]
-    return [found[key] for key in keys]
+    empty = "The model gave an empty answer."
+    return [Answer("", str(t)) if isinstance(t, InputError) else Answer(t, None if t else empty) for t in texts]

@@ -11,6 +11,8 @@ from emolab.corpora.clip import SIX_WAY
 from emolab.engine.settings import DTYPES, ModelSettings
 from emolab.errors import InputError
 from emolab.media.settings import FrameSettings
+from emolab.scoring.address import check_address
+from emolab.scoring.endpoint import Budget
 
 MODALITIES = ("audio", "video", "text")
 FUSIONS = ("attention", "transformer")
@@ -123,6 +125,7 @@ class DiscriminativeSettings:
     )
     endpoint: str | None = None  # OpenAI-compatible address of a writer instead, https://host/v1; key: EMOLAB_API_KEY
     endpoint_model: str = "gpt-4"
+    endpoint_budget: Budget = field(default_factory=Budget)  # requests, tokens, minutes; null: without limit
     view: str = "face"  # face | frame
     frames: FrameSettings = field(default_factory=lambda: FrameSettings(parts=8, draw="uniform"))
     emovclip: EmoVCLIPSettings = field(default_factory=EmoVCLIPSettings)
@@ -133,6 +136,8 @@ class DiscriminativeSettings:
     noise: list[float] = field(default_factory=lambda: [10.0, 0.0, -10.0])  # signal-to-noise ratios in dB
 
     def __post_init__(self) -> None:
+        if self.endpoint:
+            check_address(self.endpoint)
         if self.view not in ("face", "frame"):
             raise InputError(f"discriminative.view is {self.view!r}; face or frame.")
         if self.folds < 3:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from emolab.discriminative.settings import DiscriminativeSettings, EncoderSettin
 from emolab.discriminative.table import Extracted
 from emolab.engine.feature_store import FeatureStore
 from emolab.engine.rows import write_rows
+from emolab.engine.weights import pickled
 from emolab.errors import InputError, RunError
 
 
@@ -186,6 +188,8 @@ class _Parts:
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError) as error:
             raise _no_clip(encoder.path, str(error)) from None
+        except UnpicklingError as error:
+            raise pickled(folder) from error
         if told["missing_keys"]:
             raise _no_clip(encoder.path, f"it lacks {len(told['missing_keys'])} weights")
         return cls(clip.to(device), tokenizer, load_image_processor(encoder), device, dtype)

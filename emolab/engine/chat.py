@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,13 @@ class ChatModel:
             max_tokens=s.max_new_tokens, temperature=s.temperature, top_p=s.top_p, seed=seed,
             logprobs=top > 0, top_logprobs=top or None,
         )  # fmt: skip
-        return self._engine.infer(requests, config, use_tqdm=False)
+        if s.backend != "transformers" or s.temperature == 0:
+            return self._engine.infer(requests, config, use_tqdm=False)
+        import torch
+
+        with torch.random.fork_rng():  # ms-swift's transformers engine takes no notice of the seed
+            torch.manual_seed(seed)
+            return self._engine.infer(requests, config, use_tqdm=False)
 
 
 def _free_memory() -> None:
@@ -236,6 +243,8 @@ def _build_engine(settings: ModelSettings, folder) -> Any:
         engine.strict = False  # a question that cannot be encoded is one bad row, not the end of the run
     except EmolabError:
         raise
+    except UnpicklingError as error:  # torch's own text says how to unpickle nevertheless
+        raise weights.pickled(folder) from error
     except ModuleNotFoundError as error:
         raise RunError(
             f"{settings.path} could not be loaded by {settings.backend}: {error.name} is not installed; install "

@@ -7,12 +7,18 @@ from functools import partial
 
 from emolab.engine.chat import ChatModel, Question
 from emolab.engine.rows import RowFile
+from emolab.engine.settings import IN_PROCESS, EngineSettings
 from emolab.engine.stage import Task, answer_all, labels_of
 from emolab.labels.prompts import EXTRACT_ID, extraction
 
 
 def extract_with_model(
-    descriptions: Mapping[str, str], model: ChatModel, answers: RowFile, *, progress: bool = True
+    descriptions: Mapping[str, str],
+    model: ChatModel,
+    answers: RowFile,
+    *,
+    progress: bool = True,
+    engine: EngineSettings = IN_PROCESS,
 ) -> list[dict]:
     """One row a description, in order: clip_id, model, text, labels, prompt_id, error. `answers` keeps every answer;
     `[]` is the answer for no identifiable emotion. `emolab.labels.extract` does the same without a model."""
@@ -21,7 +27,8 @@ def extract_with_model(
         prompt = extraction(description)
         return Task(clip_id, (EXTRACT_ID, prompt), partial(Question, prompt))
 
-    found = answer_all(model, [task(*item) for item in descriptions.items()], answers, "extracting labels", progress)
+    tasks = [task(*item) for item in descriptions.items()]
+    found = answer_all(model, tasks, answers, "extracting labels", progress, engine)
     rows = []
     for clip_id, answer in zip(descriptions, found, strict=True):
         labels, error = labels_of(answer)

@@ -11,8 +11,7 @@ import json
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +24,8 @@ from safetensors.torch import save
 from tqdm import tqdm
 
 from emolab.corpora.clip import Clip
+from emolab.engine.map import map_unordered
+from emolab.engine.settings import IN_PROCESS, EngineSettings
 from emolab.errors import EmolabError, InputError, RunError
 
 _VERSION = 1  # part of every key: raise it when decoding, drawing or cutting changes what comes out
@@ -66,13 +67,24 @@ class Maker(Protocol):
 
 
 class Encoder(Protocol):
-    """What is frozen. `identity` names its weights and everything that is asked of them."""
+    """What is frozen. `identity` names its weights and everything that is asked of them; one with a true attribute
+    `gpu` gets a GPU of its own in each worker. Goes to the workers of other processes without its weights."""
 
     identity: str
 
     def encode(self, inputs: Sequence[Inputs]) -> list[dict[str, torch.Tensor | None]]:
         """The tensors of each by name; None, or no such name, where the inputs have nothing for it."""
         ...
+
+
+def need_dtype(identity: str, dtype: torch.dtype) -> None:
+    """Raises RunError where an encoder whose identity names its dtype finds another one on the machine of a worker:
+    `auto` is not the same on a driver without a GPU and on a worker with one."""
+    if str(dtype) not in identity:
+        raise RunError(
+            f"This worker would compute in {dtype}, the run asks for the features of {identity}; say dtype and device "
+            "of this encoder in the profile instead of auto."
+        )
 
 
 class FeatureStore:
@@ -112,7 +124,7 @@ class FeatureStore:
     def _holds(self, clip: Clip) -> bool:
         try:
             self.load(clip)
-        except InputError:
+        except Exception:  # also of a path that is none: `compute` says why
             return False
         return True
 
@@ -123,30 +135,39 @@ class FeatureStore:
         batch_size: int = 8,
         progress: bool = True,
         what: str = "frozen features",
+        engine: EngineSettings = IN_PROCESS,
     ) -> dict[str, str]:
         """Compute what is not there yet; returns clip_id → one sentence for each clip that has no features.
 
         Clips are prepared in threads while the encoder is busy. A killed run is gone on with; damaged files are made
-        anew, and said. Batches are the same ones whatever is there already: a clip's features differ in their last
-        bits with those that it is encoded beside. Raises InputError for another encoder than the store's, RunError when
-        memory or disk is full.
+        anew, and said. Batches are the same ones whatever is there already and whatever the engine: a clip's features
+        differ in their last bits with those that it is encoded beside. Workers of other processes each load the encoder
+        and write into the folder, which workers on other machines need to see. Raises InputError for another encoder
+        than the store's, RunError when memory or disk is full.
         """
         if encoder.identity != self.identity:
             raise InputError(f"These features are of {self.identity}, not of {encoder.identity}; give another folder.")
         clips = list(clips)
-        errors: dict[str, str] = {}
-        damages: list[str] = []
         self._open_folder()
-        bar = tqdm(total=len(clips), desc=what, unit="clip", mininterval=1.0, disable=not progress)
-        with bar, contextlib.closing(self._prepared(clips, batch_size)) as prepared:
-            for batch in prepared:
-                damages += [work.damage for work in batch if work.damage]
-                errors |= {work.clip_id: work.error for work in batch if work.error}
-                errors |= self._encode([work for work in batch if work.inputs is not None], encoder)
-                bar.update(len(batch))
+        batches = [clips[start : start + batch_size] for start in range(0, len(clips), batch_size)]
+        outcomes: dict[int, _Outcome] = {}
+        with tqdm(total=len(clips), desc=what, unit="clip", mininterval=1.0, disable=not progress) as bar:
+            open_ = []
+            with ThreadPoolExecutor(_THREADS) as pool:
+                there = pool.map(self._holds, clips)
+                for batch in batches:
+                    if all([next(there) for _ in batch]):
+                        bar.update(len(batch))
+                    else:
+                        open_.append(batch)
+            make = partial(_Computer, self, encoder)
+            with contextlib.closing(map_unordered(make, open_, engine, getattr(encoder, "gpu", False))) as done:
+                for number, outcomes[number] in done:
+                    bar.update(len(open_[number]))
+        damages = [damage for number in sorted(outcomes) for damage in outcomes[number].damages]
         if damages:
             tqdm.write(f"damaged files of features made anew: {len(damages)}; the first: {damages[0]}")
-        return errors
+        return {clip_id: why for number in sorted(outcomes) for clip_id, why in outcomes[number].errors.items()}
 
     def _open_folder(self) -> None:
         try:
@@ -157,83 +178,6 @@ class FeatureStore:
                         partial.unlink()
         except OSError as error:
             raise InputError(f"{self.folder} cannot be used for features ({error.strerror}); give another.") from None
-
-    def _prepared(self, clips: Sequence[Clip], size: int) -> Iterator[list[_Work]]:
-        """Batches in the order of the clips; the next one is being prepared while the caller is busy with one."""
-        pool = ThreadPoolExecutor(_THREADS)
-        running: deque[tuple[Sequence[Clip], list[Future[_Work]]]] = deque()
-        try:
-            for start in range(0, len(clips), size):
-                batch = clips[start : start + size]
-                running.append((batch, [pool.submit(self._prepare, clip) for clip in batch]))
-                if len(running) > 1:
-                    yield self._whole(pool, *running.popleft())
-            while running:
-                yield self._whole(pool, *running.popleft())
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _whole(self, pool: ThreadPoolExecutor, clips: Sequence[Clip], batch: list[Future[_Work]]) -> list[_Work]:
-        """The batch, with the inputs of what is there already where others are to be encoded beside it."""
-        works = [each.result() for each in batch]
-        if all(work.inputs is None for work in works):
-            return works
-        kept = [work.inputs is None and work.error is None for work in works]
-        beside = [clip for clip, there in zip(clips, kept, strict=True) if there]
-        again = pool.map(partial(self._prepare, again=True), beside)
-        # an error of these is none: they have their features
-        return [replace(next(again), error=None) if there else work for work, there in zip(works, kept, strict=True)]
-
-    def _prepare(self, clip: Clip, again: bool = False) -> _Work:
-        """`again`: though its features are there, which stay as they are."""
-        try:
-            path, damage = self.path(clip), None
-            if again:
-                return _Work(clip.clip_id, None, self.make(clip))
-            if path.exists():
-                try:
-                    self._read(path, clip.clip_id)
-                    return _Work(clip.clip_id)
-                except CacheError as error:
-                    damage = str(error)
-            return _Work(clip.clip_id, path, self.make(clip), damage=damage)
-        except EmolabError as error:
-            return _Work(clip.clip_id, error=str(error))
-        except Exception as error:  # whatever a strange file does to a library is this clip's error, not the run's end
-            reason = f"{type(error).__name__}: {str(error)[:300]}"
-            return _Work(clip.clip_id, error=f"{clip.clip_id}: could not be prepared ({reason}).")
-
-    def _encode(self, batch: Sequence[_Work], encoder: Encoder) -> dict[str, str]:
-        """Encode and write a batch; clip_id → sentence for features that cannot be kept."""
-        if not batch:
-            return {}
-        try:
-            with torch.no_grad():
-                encoded = encoder.encode([work.inputs for work in batch])
-        except torch.OutOfMemoryError:
-            raise RunError(
-                f"The frozen encoders ran out of memory on {len(batch)} clips; lower batch_size. What is done is kept."
-            ) from None
-        errors = {}
-        for work, given in zip(batch, encoded, strict=True):
-            there = {name: tensor for name, tensor in given.items() if tensor is not None}
-            expected = {name for name in self.dimensions if work.inputs.has(name)}
-            whole = self.dtype != "uint8" or all(tensor.dtype == torch.uint8 for tensor in there.values())
-            if there.keys() != expected or not self._shaped(there) or not whole:
-                shapes = {name: f"{tensor.dtype} {list(tensor.shape)}" for name, tensor in there.items()}
-                raise RunError(f"{work.clip_id}: the encoder gave {shapes}, and {sorted(expected)} was asked for.")
-            tensors = {
-                name: tensor.detach().to("cpu", _DTYPES[self.dtype]).contiguous() for name, tensor in there.items()
-            }
-            if work.path is None:
-                continue  # it is there: only encoded beside the others
-            if all(tensor.isfinite().all() for tensor in tensors.values()):
-                self._write(work.path, tensors, work.inputs.problems)
-            else:
-                errors[work.clip_id] = (
-                    f"{work.clip_id}: its features do not fit {self.dtype} or are no numbers; store them as float32."
-                )
-        return errors
 
     # --- files
 
@@ -285,6 +229,94 @@ class _Work:
     inputs: Inputs | None = None
     error: str | None = None
     damage: str | None = None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Of one batch: clip_id → why it has no features, and what was damaged."""
+
+    errors: dict[str, str]
+    damages: list[str]
+
+
+class _Computer:
+    """The worker of the map: batches of clips to files of features."""
+
+    def __init__(self, store: FeatureStore, encoder: Encoder):
+        self._store, self._encoder, self._threads = store, encoder, ThreadPoolExecutor(_THREADS)
+
+    def begin(self, clips: Sequence[Clip]) -> tuple[Sequence[Clip], list[Future[_Work]]]:
+        return clips, [self._threads.submit(self._prepare, clip) for clip in clips]
+
+    def finish(self, begun: tuple[Sequence[Clip], list[Future[_Work]]]) -> _Outcome:
+        works = self._whole(*begun)
+        errors = {work.clip_id: work.error for work in works if work.error}
+        errors |= self._encode([work for work in works if work.inputs is not None])
+        return _Outcome(errors, [work.damage for work in works if work.damage])
+
+    def _whole(self, clips: Sequence[Clip], batch: list[Future[_Work]]) -> list[_Work]:
+        """The batch, with the inputs of what is there already where others are to be encoded beside it."""
+        works = [each.result() for each in batch]
+        if all(work.inputs is None for work in works):
+            return works
+        kept = [work.inputs is None and work.error is None for work in works]
+        beside = [clip for clip, there in zip(clips, kept, strict=True) if there]
+        again = self._threads.map(partial(self._prepare, again=True), beside)
+        # an error of these is none: they have their features
+        return [replace(next(again), error=None) if there else work for work, there in zip(works, kept, strict=True)]
+
+    def _prepare(self, clip: Clip, again: bool = False) -> _Work:
+        """`again`: though its features are there, which stay as they are."""
+        try:
+            path, damage = self._store.path(clip), None
+            if again:
+                return _Work(clip.clip_id, None, self._store.make(clip))
+            if path.exists():
+                try:
+                    self._store._read(path, clip.clip_id)
+                    return _Work(clip.clip_id)
+                except CacheError as error:
+                    damage = str(error)
+            return _Work(clip.clip_id, path, self._store.make(clip), damage=damage)
+        except RunError:  # a full disk is no clip's error
+            raise
+        except EmolabError as error:
+            return _Work(clip.clip_id, error=str(error))
+        except Exception as error:  # whatever a strange file does to a library is this clip's error, not the run's end
+            reason = f"{type(error).__name__}: {str(error)[:300]}"
+            return _Work(clip.clip_id, error=f"{clip.clip_id}: could not be prepared ({reason}).")
+
+    def _encode(self, batch: Sequence[_Work]) -> dict[str, str]:
+        """Encode and write a batch; clip_id → sentence for features that cannot be kept."""
+        if not batch:
+            return {}
+        try:
+            with torch.no_grad():
+                encoded = self._encoder.encode([work.inputs for work in batch])
+        except torch.OutOfMemoryError:
+            raise RunError(
+                f"The frozen encoders ran out of memory on {len(batch)} clips; lower batch_size. What is done is kept."
+            ) from None
+        store, errors = self._store, {}
+        for work, given in zip(batch, encoded, strict=True):
+            there = {name: tensor for name, tensor in given.items() if tensor is not None}
+            expected = {name for name in store.dimensions if work.inputs.has(name)}
+            whole = store.dtype != "uint8" or all(tensor.dtype == torch.uint8 for tensor in there.values())
+            if there.keys() != expected or not store._shaped(there) or not whole:
+                shapes = {name: f"{tensor.dtype} {list(tensor.shape)}" for name, tensor in there.items()}
+                raise RunError(f"{work.clip_id}: the encoder gave {shapes}, and {sorted(expected)} was asked for.")
+            tensors = {
+                name: tensor.detach().to("cpu", _DTYPES[store.dtype]).contiguous() for name, tensor in there.items()
+            }
+            if work.path is None:
+                continue  # it is there: only encoded beside the others
+            if all(tensor.isfinite().all() for tensor in tensors.values()):
+                store._write(work.path, tensors, work.inputs.problems)
+            else:
+                errors[work.clip_id] = (
+                    f"{work.clip_id}: its features do not fit {store.dtype} or are no numbers; store them as float32."
+                )
+        return errors
 
 
 def _digest(said: dict, tensors: dict[str, torch.Tensor]) -> str:

@@ -28,7 +28,8 @@ def on_ray(
         gpus = engine.gpus_per_worker
         if gpus is None:
             gpus = 1 if gpu and ray.cluster_resources().get("GPU") else 0
-        tries = ray.remote(_Tries).options(num_cpus=0).remote()
+        # on whichever node: where that dies it starts again elsewhere, and counts from the beginning
+        tries = ray.remote(_Tries).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
         actor = (make, tries, os.getcwd(), environment)
         try:
             with contextlib.closing(_results(ray, items, min(engine.workers, len(items)), gpus, actor)) as results:
@@ -131,7 +132,9 @@ def _cluster(engine: EngineSettings) -> Iterator[tuple[Any, dict[str, str]]]:
     except Exception as error:  # Ray raises plain ones too
         cause = (str(error).strip().splitlines() or [""])[0][:200]
         if address:
-            raise InputError(f"RAY_ADDRESS={address}: no Ray cluster could be joined there ({cause}).") from error
+            # Ray gives its token to clusters that it started itself, to others only where it is told to
+            why = "" if os.environ.get("RAY_AUTH_MODE") else "; if it asks for a token, set RAY_AUTH_MODE=token"
+            raise InputError(f"RAY_ADDRESS={address}: no Ray cluster could be joined there ({cause}){why}.") from error
         raise RunError(f"Ray could not start on this machine ({cause}); try again, or engine.kind local.") from error
     try:
         yield ray, {} if address else threads(engine.workers)

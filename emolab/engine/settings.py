@@ -65,3 +65,6 @@ class EngineSettings:
     def in_process(self) -> bool:
         """Whether this process itself does the work."""
         return self.kind == "local" and self.workers == 1
+
+
+IN_PROCESS = EngineSettings()

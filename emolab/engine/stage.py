@@ -17,11 +17,10 @@ from tqdm import tqdm
 from emolab.engine.chat import CUT, Answer, ChatModel, Question
 from emolab.engine.map import map_unordered
 from emolab.engine.rows import RowFile
-from emolab.engine.settings import EngineSettings, ModelSettings
-from emolab.errors import EmolabError
+from emolab.engine.settings import IN_PROCESS, EngineSettings, ModelSettings
+from emolab.errors import EmolabError, RunError
 from emolab.labels.parse import parse_labels
 
-IN_PROCESS = EngineSettings()
 _EMPTY_LIST = re.compile(r"\[\s*\]")
 
 
@@ -73,6 +72,8 @@ class Asker:
 def _prepare(task: Task) -> Question | str:
     try:
         return task.prepare()
+    except RunError:  # a full disk is no row's error
+        raise
     except EmolabError as error:
         return str(error)
     except Exception as error:  # whatever a strange file does to a library is this row's error, not the run's end
@@ -96,7 +97,9 @@ def answer_all(
     keys = [key_of(model, task) for task in tasks]
     found = {i: _kept(cache[key]) for i, key in enumerate(keys) if key in cache}
     open_, size = [i for i in range(len(tasks)) if i not in found], model.settings.batch_size
-    batches = [open_[start : start + size] for start in range(0, len(open_), size)]
+    # cut from all tasks, whatever is kept of them: an error that is tried again shifts none of the others
+    cut = [range(start, min(start + size, len(tasks))) for start in range(0, len(tasks), size)]
+    batches = [batch for part in cut if (batch := [i for i in part if i not in found])]
     if engine.in_process:
         make = partial(Asker, model)
     else:

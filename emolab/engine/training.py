@@ -91,8 +91,9 @@ def follow(
     journal = training.work / "logging.jsonl"
     if begun:  # steps after the checkpoint are done again
         kept = [row for row in read_log(journal) if row["step"] <= (step_of(begun) or 0)]
-        lines = [line for line in journal.read_text().splitlines() if '"global_step/max_steps"' in line][: len(kept)]
-        journal.write_text("".join(f"{line}\n" for line in lines))
+        lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()  # a kill may leave half a character
+        steps = [line for line in lines if '"global_step/max_steps"' in line][: len(kept)]
+        journal.write_text("".join(f"{line}\n" for line in steps), encoding="utf-8")
     else:
         journal.unlink(missing_ok=True)
     told = training.folder / "train.log"

@@ -46,6 +46,14 @@ def resolve(settings: ModelSettings) -> Path:
     return folder
 
 
+def pickled(folder: Path) -> InputError:
+    """The sentence for weights that torch's loader refuses, as they hold more than tensors."""
+    return InputError(
+        f"{folder}: its weights are damaged, or hold Python objects besides tensors, which emolab never unpickles; "
+        "take a checkpoint with safetensors."
+    )
+
+
 def _own_code(folder: Path) -> str | None:
     """The first file that holds code or asks for some: Python, or `auto_map` at any depth of a configuration."""
     for path in sorted(folder.rglob("*.py")):

@@ -127,6 +127,7 @@ def finetune(
         "seed": seed,
         "ms_swift": version("ms-swift"),
         "gpus": sft.gpus,
+        "nodes": int(os.environ.get("NNODES") or 1),  # ms-swift's own variable, for several machines
         "max_tiles": model.max_tiles,
         "settings": {key: value for key, value in chosen.items() if key not in _ASIDE},
     }

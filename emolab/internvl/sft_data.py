@@ -28,9 +28,16 @@ def description_rows(
 
     The question is section 2.1's, the answer the description and the label list; the six frames are kept in `folder`.
     """
-    rows, problems = [], []
     chosen = [clip for clip in clips if clip.split == "train" and clip.description and clip.labels]
-    for clip in tqdm(chosen, desc="frames of described clips", unit="clip", mininterval=1.0, disable=not progress):
+    return answer_rows(chosen, frames, seed, folder, progress)
+
+
+def answer_rows(
+    clips: Iterable[Clip], frames: FrameSettings, seed: int, folder: Path, progress: bool = True
+) -> tuple[list[dict], list[str]]:
+    """The same of any clips with labels, also without a description: the answer is then the list alone."""
+    rows, problems = [], []
+    for clip in tqdm(list(clips), desc="frames of described clips", unit="clip", mininterval=1.0, disable=not progress):
         try:
             images = clip_frames(clip, frames, seed).images
         except MediaError as error:
@@ -41,7 +48,7 @@ def description_rows(
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path)
         question = "<image>" * len(images) + plain(zero_shot(clip.transcript))
-        answer = plain(f"{clip.description} [{', '.join(clip.labels or ())}]")
+        answer = plain(f"{clip.description or ''} [{', '.join(clip.labels or ())}]".strip())
         messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         about = {"clip_id": clip.clip_id, "corpus": clip.corpus, "source": "described"}
         rows.append({"messages": messages, "images": [str(path.absolute()) for path in paths], **about})

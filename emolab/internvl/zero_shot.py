@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from emolab.corpora.clip import Clip
 from emolab.engine.chat import Answer, ChatModel, Question
 from emolab.engine.rows import RowFile
-from emolab.engine.settings import EngineSettings
-from emolab.engine.stage import IN_PROCESS, Task, answer_all, labels_of
+from emolab.engine.settings import IN_PROCESS, EngineSettings
+from emolab.engine.stage import Task, answer_all, labels_of
 from emolab.internvl.prompts import ZERO_SHOT_ID, zero_shot
+from emolab.media.errors import MediaError
+from emolab.media.senses import seen_key
 from emolab.media.settings import FaceSettings, FrameSettings
 from emolab.media.views import clip_view
 
@@ -37,7 +39,8 @@ def predict(
     every answer; `cache_dir` keeps frames and crops when the settings say so.
     """
     faces = faces or FaceSettings()
-    tasks = [_task(clip, view, frames, faces, seed, cache_dir) for clip in clips]
+    with ThreadPoolExecutor() as pool:  # the files are hashed
+        tasks = list(pool.map(lambda clip: _task(clip, view, frames, faces, seed, cache_dir), clips))
     how = "fine-tuned" if model.settings.adapter else "zero-shot"
     found = answer_all(model, tasks, answers, f"InternVL {how}, {view}, seed {seed}", progress, engine)
     return [_row(clip, model, view, answer, seed) for clip, answer in zip(clips, found, strict=True)]
@@ -45,25 +48,18 @@ def predict(
 
 def _task(clip: Clip, view: str, frames: FrameSettings, faces: FaceSettings, seed: int, cache_dir: Path | None) -> Task:
     prompt = zero_shot(clip.transcript)
-    content: tuple = (ZERO_SHOT_ID, prompt, _content(clip.video), clip.clip_id, frames.parts, seed, view)
-    if view != "frame":
-        content += (faces.source, faces.openface, faces.choose, faces.size, faces.confidence)
-    return Task(clip.clip_id, content, partial(_question, prompt, clip, view, frames, faces, seed, cache_dir))
+    try:
+        shown = seen_key(clip, frames, faces, view, seed)
+    except (MediaError, ValueError):  # a missing file, a path that is none: there will be no answer to keep
+        shown = None
+    question = partial(_question, prompt, clip, view, frames, faces, seed, cache_dir)
+    return Task(clip.clip_id, (ZERO_SHOT_ID, prompt, clip.clip_id, shown), question)
 
 
 def _question(
     prompt: str, clip: Clip, view: str, frames: FrameSettings, faces: FaceSettings, seed: int, cache_dir: Path | None
 ) -> Question:
     return Question(prompt, clip_view(clip, view, frames, faces, seed, cache_dir).images)
-
-
-def _content(video: str | None) -> str | None:
-    """Hash of the file, or None where it cannot be read: then there is no answer to keep."""
-    try:
-        with open(video or "", "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
 
 
 def _row(clip: Clip, model: ChatModel, view: str, answer: Answer, seed: int) -> dict:

@@ -58,6 +58,12 @@ def family_of(label: str) -> str | None:
     return None
 
 
+def key_of(label: str) -> str:
+    """What synonyms share: the family of a label, else the label itself. Each family is named by one of its words, so
+    that no label without a family has the key of one."""
+    return family_of(label) or label
+
+
 def in_english(label: str) -> str:
     """A Chinese label as the first English word of its family; others, and labels of no family, as they are."""
     family = None if label.isascii() else family_of(label)
@@ -83,10 +89,9 @@ def listed_form(phrase: str) -> str | None:
 
 def group(labels: Iterable[str]) -> list[list[str]]:
     """Labels of one family together, in order of first appearance; an unknown label stays alone."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for label in dict.fromkeys(labels):
-        family = family_of(label)
-        groups.setdefault(("family", family) if family else ("label", label), []).append(label)
+        groups.setdefault(key_of(label), []).append(label)
     return list(groups.values())
 
 

@@ -59,6 +59,11 @@ def own_wheels() -> Wheels:
     return Wheels("own", ("level1/own", "level2/own"), find)
 
 
+def own_sectors() -> list[str]:
+    """The nine of level 1, pleasant ones first."""
+    return list(_own_data())
+
+
 def valence_of(label: str) -> int:
     """1 for a pleasant, -1 for an unpleasant label, 0 for others and unknown ones, by its part of the own wheel."""
     name = own_wheels().find(label)[0]

@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from emolab.media.errors import MediaError
-from emolab.media.probe import open_media, packets
+from emolab.media.probe import open_media, packets, sound_stream
 
 _LONG = 60.0  # seconds: a longer track is not decoded whole for a few pieces of it
 _TIMED = ("mov", "wav")  # containers with exact time stamps: Matroska's are milliseconds, those of bare mp3 a guess
@@ -40,9 +40,9 @@ def read_audio(path: str | os.PathLike, rate: int = 16000) -> np.ndarray:
     decodes.
     """
     with open_media(path) as container:
-        if not container.streams.audio:
+        stream = sound_stream(container)
+        if stream is None:
             return np.empty(0, np.float32)
-        stream = container.streams.audio[0]
         stream.codec_context.thread_count = 1
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
         parts, undecodable = [], 0
@@ -87,7 +87,7 @@ def _sought_clips(path: str | os.PathLike, count: int, size: int, rate: int) -> 
     """`read_clips` of a long track without decoding it whole; None where it is short or something is not as expected:
     what a damaged file still holds, only a full decode tells."""
     with open_media(path) as container:
-        stream = next(iter(container.streams.audio), None)
+        stream = sound_stream(container)
         if stream is None or not any(name in container.format.name.split(",") for name in _TIMED):
             return None
         length = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / av.time_base

@@ -9,7 +9,9 @@ import os
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -58,7 +60,7 @@ def decode_frames(path: str | os.PathLike, choose: Callable[[int], list[int]]) -
             chosen = [order[position] for position in choose(len(order))]
             frames = {n: frame for n, frame in track.run(0, existing) if frame and n in set(chosen)}
 
-        images = {number: _upright(frame) for number, frame in frames.items()}
+        images = {number: upright(frame) for number, frame in frames.items()}
         place = {number: position for position, number in enumerate(order)}
         shown = [stamps[n] for n in order]
         if None in shown or shown != sorted(shown):  # raw streams and AVI: take the frame rate
@@ -71,6 +73,38 @@ def decode_frames(path: str | os.PathLike, choose: Callable[[int], list[int]]) -
         elif "mp4" in container.format.name and stream.frames > existing:  # other headers count otherwise
             problem = f"{name} is cut short: its header says {stream.frames} frames, {existing} exist."
         return DecodedFrames([images[n] for n in chosen], [place[n] for n in chosen], times, problem)
+
+
+def middle_frame(path: str | os.PathLike) -> np.ndarray:
+    """One frame from near the middle [height, width, 3] uint8 RGB, as displayed: for a small picture of a clip, so at
+    most a second is decoded from the keyframe before. Raises MediaError where nothing decodes."""
+    with open_media(path) as container:
+        stream = video_stream(container)
+        if stream is None:
+            raise MediaError(f"{Path(path).name} has sound but no picture; give a video file.")
+        stream.codec_context.thread_count = 1
+        start, length = container.start_time or 0, container.duration
+        # The middle of a truncated file may not be there. Raw streams know no length, and can only be read on.
+        for place in (start + length // 2, start) if length else (None,):
+            if place is not None:
+                with suppress(av.FFmpegError):
+                    container.seek(place)
+            frame = _last_until(stream, islice(packets(container, stream), 25), (place or 0) / av.time_base)
+            if frame is not None:
+                return upright(frame)
+    raise MediaError(f"{Path(path).name}: none of its frames can be decoded; copy it again.")
+
+
+def _last_until(stream: av.VideoStream, encoded: Iterator[av.Packet], time: float) -> av.VideoFrame | None:
+    stream.codec_context.flush_buffers()
+    shown = None
+    for packet in chain(encoded, [None]):
+        with suppress(av.FFmpegError):
+            for frame in stream.codec_context.decode(packet):
+                shown = shown if frame.is_corrupt else frame
+                if frame.pts is not None and frame.pts * stream.time_base >= time:
+                    return shown
+    return shown
 
 
 class _Track:
@@ -174,8 +208,8 @@ class _Track:
         return start < 0 or any(start <= n <= number and ranks[n] >= ranks[start] for n in damaged)
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
-    """RGB pixels turned and mirrored as the display matrix says (right angles only, as players do)."""
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """RGB pixels [height, width, 3] turned and mirrored as the display matrix says (right angles only, as players)."""
     pixels = frame.reformat(format="rgb24", threads=1).to_ndarray()
     # Asked of a tiny copy: a frame and its side data refer to each other, so they stay until Python collects garbage
     tiny = frame.reformat(width=16, height=16, interpolation="POINT", threads=1)

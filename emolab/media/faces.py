@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emolab.errors import unwritten
 from emolab.media.detector import Face, detect
 from emolab.media.errors import MediaError
 from emolab.media.sampling import SampledFrames
@@ -164,5 +165,7 @@ def _store(entry: Path, crops: FaceCrops) -> None:
             **images,
         )
         os.replace(partial, entry)
+    except OSError as error:
+        raise unwritten(entry, error) from None
     finally:
         partial.unlink(missing_ok=True)

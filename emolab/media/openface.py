@@ -59,6 +59,6 @@ def _path(root: Path, clip_id: str) -> Path:
     if Path(name).name != name or clip_id in (".", "..") or "\\" in name or "\0" in name:
         raise MediaError(f"{clip_id!r} cannot be a file's name, so it has no OpenFace crops; rename the clip.")
     for path in (root / clip_id / name, root / name):
-        if path.is_file():
+        if os.path.isfile(path):  # also of a name that no file can have
             return path
     raise MediaError(f"{name} is not in {root}; give the folder openface_face of the data set in faces.openface.")

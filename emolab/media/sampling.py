@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emolab.errors import unwritten
 from emolab.media.decode import decode_frames
 from emolab.media.errors import MediaError
 
@@ -129,5 +130,7 @@ def _store(entry: Path, sampled: SampledFrames) -> None:
             **images,
         )
         os.replace(partial, entry)
+    except OSError as error:
+        raise unwritten(entry, error) from None
     finally:
         partial.unlink(missing_ok=True)

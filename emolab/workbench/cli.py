@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import emolab
-from emolab.errors import EmolabError
+from emolab.errors import EmolabError, unwritten
 
 _COMMANDS = ("run", "predict", "score", "extract", "fuse", "doctor", "lab")
 
@@ -30,13 +30,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except EmolabError as error:
-        from emolab.workbench.tables import printable
-
-        print(f"emolab {args.command}: {printable(str(error))}", file=sys.stderr)
-        return error.exit_code
+        return _told(args.command, error)
     except KeyboardInterrupt:
         print(f"emolab {args.command}: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader (`| head`) has had enough; Python must not complain when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        full = unwritten(error.filename or "a file", error)
+        if full is error:
+            raise
+        return _told(args.command, full)
+
+
+def _told(command: str, error: EmolabError) -> int:
+    from emolab.workbench.tables import printable
+
+    print(f"emolab {command}: {printable(str(error))}", file=sys.stderr)
+    return error.exit_code

@@ -33,17 +33,17 @@ def open_corpus(settings: Settings) -> tuple[Path, list[Clip]]:
     if corpus.root is None:
         raise InputError(f"Profile {settings.profile} needs the folder of your clips: --set corpus.root=FOLDER.")
     root = Path(corpus.root).expanduser()
-    return root, _read(corpus, root)
+    return root, _read(corpus, root, settings.seed)
 
 
-def _read(corpus: CorpusSettings, root: Path) -> list[Clip]:
+def _read(corpus: CorpusSettings, root: Path, seed: int) -> list[Clip]:
     if corpus.reader == "folder":
         return read_folder([root], corpus.transcripts)
     if corpus.reader == "images":
         stills_below(root)  # says now, not when the images are taken, that there is none
         return []
     if corpus.reader == "mer2024":
-        clips, lost = read_mer2024(root)
+        clips, lost = read_mer2024(root, corpus.test, seed)
         if lost:
             print(printable(f"MER2024: {len(lost)} missing or left out; the first: {' '.join(lost[:3])}"))
         return clips

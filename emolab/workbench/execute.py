@@ -15,6 +15,8 @@ import threading
 import time
 from typing import Any, NoReturn, TextIO
 
+from emolab.errors import unwritten
+
 _SOCKET_PATH = 90  # bytes; a longer path does not fit a Unix socket's address
 _kernels: list[int] = []  # process groups
 
@@ -84,7 +86,15 @@ def _execute(notebook: str, output: str, parameters: dict[str, Any], events: Eve
     except PapermillExecutionError as error:
         events.send("failed", cell=error.cell_index, error=f"{error.ename}: {error.evalue}", source=error.source)
         return 1
-    except DeadKernelError:
+    except OSError as error:  # papermill saves the notebook as it goes
+        full = unwritten(output, error)
+        if full is error:
+            raise
+        events.send("failed", cell=None, error=str(full), source="")
+        return 1
+    except RuntimeError as error:
+        if not isinstance(error, DeadKernelError) and "Kernel died" not in str(error):  # a plain one while it starts
+            raise
         events.send("failed", cell=None, error="the kernel died (out of memory?)", source="")
         return 1
     return 0

@@ -1,5 +1,6 @@
 """Writing files whole or not at all, and holding a folder for one run."""
 
+import contextlib
 import csv
 import fcntl
 import io
@@ -11,23 +12,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emolab.errors import InputError
+from emolab.errors import InputError, unwritten
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all: to a neighbour first, synced, then renamed over `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a text file whole or not at all: to a neighbour first, synced, then renamed over `path`. Raises RunError
+    where the disk is full, OSError where it cannot be written for other reasons."""
     try:
-        os.fchmod(handle, 0o644)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            os.fchmod(handle, 0o644)
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise unwritten(path, error) from None
 
 
 def label_csv(labels: Mapping[str, Sequence[str]]) -> str:
@@ -65,9 +70,9 @@ class FolderLock:
                 cure = "wait for it, or end it (a notebook: shut its kernel down)"
                 raise InputError(f"{folder} is in use by {holder}: {cure}")
             time.sleep(0.1)
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()}\n")
-        self._file.flush()
+        with contextlib.suppress(OSError):  # a full disk: it is held all the same, its holder is not named
+            self._file.truncate(0)
+            os.write(self._file.fileno(), f"process {os.getpid()}\n".encode())
 
     def _taken(self) -> bool:
         try:

@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class Hashes:
-    """SHA-256 of files and folders, remembered in a file by path, size and time of change.
+    """SHA-256 of files and folders, remembered in a file by path, size and times of change.
 
     `store`: a JSON file that `save` writes; None remembers for this object only.
     """
@@ -40,11 +40,12 @@ class Hashes:
 
     def _file(self, path: Path) -> str:
         status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
+        # the second time is the system's own: the first one is kept by copies and moves with the clock
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         key = str(path.absolute())
         known = self._known.get(key)
-        if known and known[:2] == stamp:
-            return known[2]
+        if known and known[:-1] == stamp:
+            return known[-1]
         with open(path, "rb") as file:
             value = hashlib.file_digest(file, "sha256").hexdigest()
         self._known[key] = self._new[key] = [*stamp, value]

@@ -18,6 +18,18 @@ from emolab.workbench.places import profile_folders, shown
 from emolab.workbench.settings import Settings
 
 Overrides = Sequence[str] | Mapping[str, Any] | str | None
+# the forms in which services hand out keys, as words of their own: names and paths may begin like one
+_MIXED = r"(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])"
+_FORMS = (
+    "hf_[A-Za-z0-9]{34}",
+    "gh[pousr]_[A-Za-z0-9]{36,}",
+    "github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
+    r"sk-(?=[A-Za-z]*\d)[A-Za-z0-9]{32,}",
+    "sk-or-v1-[0-9a-f]{64}",
+    rf"sk-(?:proj|ant|svcacct|admin)-{_MIXED}[\w-]{{40,}}",
+    rf"wandb_v\d_{_MIXED}\w{{60,}}",
+)
+_KEY = re.compile(rf"(?<![\w./-])(?:{'|'.join(_FORMS)})(?![\w./-])", re.ASCII)
 # what a user types for the published predictions, whose profile has no other settings to fill in
 _SHORT = {"predictions": "fusion.predictions", "truth": "fusion.truth", "tables": "scoring.tables"}
 
@@ -73,9 +85,12 @@ def find_profile(name_or_path: str | Path) -> Path:
 
 def _read(path: Path) -> Any:
     try:
-        config = OmegaConf.load(path)  # OmegaConf's YAML: 3e-4 is a number, a repeated key is an error
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):  # a few lines of them fill the memory
+            raise InputError(f"{shown(path)}: has a YAML alias (*name); write the value out")
+        config = OmegaConf.create(text)  # OmegaConf's YAML: 3e-4 is a number, a repeated key is an error
         return OmegaConf.to_container(config)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise InputError(f"cannot read profile {shown(path)}: {_first_line(error)}") from error
 
 
@@ -126,6 +141,13 @@ def _set(config: DictConfig, key: str, value: Any, where: str) -> None:
         raise InputError(f"{where}: unknown setting '{key}'{_meant(key, kinds)}")
     if kinds[key] in (str, str | None) and value is not None and not isinstance(value, str):
         raise InputError(f"{where}: {key} is text but {value!r} is not; put it in quotes")
+    if _KEY.search(str(value)):
+        raise InputError(
+            f"{where}: {key} looks like a key, and settings are written to run.json and notebooks; give keys in the "
+            "environment (HF_TOKEN, EMOLAB_API_KEY, WANDB_API_KEY)"
+        )
+    if "${" in str(value):  # OmegaConf would put in other settings, or what the environment holds
+        raise InputError(f"{where}: {key} is {value!r}, but ${{...}} is not followed; write the value itself")
     try:
         OmegaConf.update(config, key, value)
     except OmegaConfBaseException as error:

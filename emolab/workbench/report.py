@@ -13,6 +13,8 @@ _DROPPED = ["script", "link", "iframe", "frame", "object", "embed", "applet", "b
 _FETCHING = ("src", "srcset", "poster", "data", "background", "href", "xlink:href", "action", "formaction")
 _REMOTE_STYLE = re.compile(r"@import[^;]*;?|url\(\s*['\"]?(?!data:|#)[^)]*\)", re.IGNORECASE)
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal that shows the file would obey them
+
 _STYLE = """
 :root { color-scheme: light dark;
         --ink: #1d2228; --page: #fff; --soft: #f4f5f7; --line: #d9dde2; --mark: #a3262a }
@@ -42,7 +44,7 @@ def write_report(notebook: Path, report: Path, run: dict[str, Any]) -> None:
     from traitlets.config import Config
 
     config = Config({"HTMLExporter": {"embed_images": True}, "TagRemovePreprocessor": {"enabled": False}})
-    body, resources = HTMLExporter(config=config, template_name="basic").from_filename(str(notebook))
+    body, _ = HTMLExporter(config=config, template_name="basic").from_filename(str(notebook))
     changed = run["git"] and run["git"]["changed"]
     facts = [
         run["notebook"],
@@ -62,7 +64,7 @@ def write_report(notebook: Path, report: Path, run: dict[str, Any]) -> None:
 <style>{_STYLE}{_code_style()}</style>
 </head>
 <body>
-{without_references(body)}
+{_CONTROL.sub("", without_references(body))}
 <footer><p>{html.escape(" · ".join(facts))}</p></footer>
 </body>
 </html>

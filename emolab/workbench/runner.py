@@ -17,6 +17,8 @@ from emolab.workbench.execute import signal_group
 from emolab.workbench.files import FolderLock, write_json
 from emolab.workbench.hashing import Hashes, notebook_hash
 from emolab.workbench.places import CHECKOUT, find_notebooks, pick_notebooks, run_folder, shown
+from emolab.workbench.preflight.fit import require_fit
+from emolab.workbench.preflight.needs import Need, estimated_before
 from emolab.workbench.profiles import flatten, load_profile
 from emolab.workbench.progress import Progress
 from emolab.workbench.provenance import RECORD_FILE, RUN_FILE, read_run
@@ -33,16 +35,23 @@ _LEFTOVERS = (
 )  # of an earlier run: gone before a new one starts
 
 
-def run_notebooks(wanted: Sequence[str], profile: str, overrides: Sequence[str] = (), force: bool = False) -> None:
+def run_notebooks(
+    wanted: Sequence[str],
+    profile: str,
+    overrides: Sequence[str] = (),
+    force: bool = False,
+    anyway: bool = False,
+) -> None:
     """Run the notebooks that `wanted` names (numbers, names, `all`) with a profile; print tables and reports.
 
     A notebook that one of them reads from and that never ran to its end is run before it. Raises InputError for an
-    unknown notebook, profile or setting and for a folder in use, RunError when a notebook fails. SIGTERM and a closed
-    terminal end it as Ctrl-C does: no kernel lives on.
+    unknown notebook, profile or setting, for a folder in use and (without `anyway`) before a run that cannot fit,
+    RunError when a notebook fails. SIGTERM and a closed terminal end it as Ctrl-C does: no kernel lives on.
     """
     settings = load_profile(profile, overrides)
     notebooks = _with_needed(pick_notebooks(list(wanted)), settings)
     hashes = Hashes(hash_store(settings))
+    needs: dict[str, Need] | None = None
     with _signals_end_the_run():
         for name, notebook in notebooks.items():
             folder = run_folder(settings.outputs, settings.profile, name)
@@ -52,9 +61,12 @@ def run_notebooks(wanted: Sequence[str], profile: str, overrides: Sequence[str] 
                 if reason is None:
                     print(f"{name}: complete and unchanged, nothing to do")
                 else:
+                    if needs is None:  # now that something is to be run, for all that may be
+                        rest = {each: path for each, path in notebooks.items() if each >= name}
+                        needs = require_fit(settings, rest, hashes, force, anyway)
                     print(f"{name}: running, {reason}", flush=True)
                     parameters = {"profile": profile, "settings": list(overrides)}
-                    _run(notebook, folder, parameters, lock, hashes)
+                    _run(notebook, folder, parameters, lock, hashes, needs.get(name))
                 hashes.save()
             finally:
                 lock.release()
@@ -80,7 +92,15 @@ def _with_needed(notebooks: Mapping[str, Path], settings: Settings) -> dict[str,
     return {name: chosen[name] for name in sorted(chosen)}
 
 
-def _run(notebook: Path, folder: Path, parameters: dict[str, Any], lock: FolderLock, hashes: Hashes) -> None:
+def _run(
+    notebook: Path,
+    folder: Path,
+    parameters: dict[str, Any],
+    lock: FolderLock,
+    hashes: Hashes,
+    need: Need | None,
+) -> None:
+    estimated = estimated_before(need, folder)
     for leftover in _LEFTOVERS:
         (folder / leftover).unlink(missing_ok=True)
     executed = folder / notebook.name
@@ -95,6 +115,7 @@ def _run(notebook: Path, folder: Path, parameters: dict[str, Any], lock: FolderL
     write_report(executed, report, record)
     record["source"]["notebook"] = before
     record["cells"] = _cell_seconds(executed)
+    record["preflight"] = estimated
     record["outputs"] |= {"notebook": hashed(executed, hashes), "report": hashed(report, hashes)}
     write_json(folder / RUN_FILE, record)
     (folder / RECORD_FILE).unlink()

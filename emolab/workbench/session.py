@@ -88,13 +88,17 @@ class Run:
         else:
             self._inputs[label] = {"identity": source}
 
-    def step(self, notebook: str, name: str) -> Path:
+    def step(self, notebook: str, name: str, required: bool = True) -> Path | None:
         """The file `name` that an earlier notebook of this profile wrote, named as something that the run reads.
 
-        Raises InputError where that notebook has not run to its end.
+        Where that notebook has not run to its end: InputError, or None if it is not `required`; the run then counts as
+        changed as soon as it has.
         """
         folder = run_folder(self.settings.outputs, self.settings.profile, notebook)
         if not (folder / provenance.RUN_FILE).is_file() or not (folder / name).is_file():
+            if not required:
+                self._inputs[f"{notebook} {name}"] = {"path": stored(folder / name), "sha256": None}
+                return None
             first = f"emolab run {notebook[:2]} --profile {self.settings.profile}"
             raise InputError(
                 f"{self.notebook} reads {name} of {notebook}, which has not run to its end; first: {first}"

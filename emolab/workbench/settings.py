@@ -8,6 +8,7 @@ from emolab.corpora.settings import CorpusSettings
 from emolab.discriminative.settings import DiscriminativeSettings
 from emolab.engine.settings import EngineSettings, ModelSettings
 from emolab.fusion.settings import FusionSettings
+from emolab.inspect.settings import InspectorSettings
 from emolab.internvl.settings import AblationSettings, SftSettings
 from emolab.media.settings import FaceSettings, FrameSettings
 from emolab.scoring.settings import ScoringSettings
@@ -35,4 +36,5 @@ class Settings:
     discriminative: DiscriminativeSettings = field(default_factory=DiscriminativeSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
+    inspector: InspectorSettings = field(default_factory=InspectorSettings)
     outputs: str = "outputs"  # relative paths start at the project folder (the one that holds notebooks/)

@@ -50,6 +50,10 @@ def _files_changed(kind: str, files: Mapping[str, Mapping[str, Any]], hashes: Ha
         if "path" not in file:
             continue  # a hub identity
         path = project_folder() / file["path"]
+        if file["sha256"] is None:  # it was not there, and was not needed
+            if path.exists():
+                return f"{kind} {label} has come: {path}"
+            continue
         if not path.exists():
             return f"{kind} {label} is missing: {path}"
         if hashes.of(path) != file["sha256"]:

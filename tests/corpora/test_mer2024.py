@@ -105,6 +105,26 @@ def test_as_released(released):
     assert read_mer2024(released.parent) == read_mer2024(released) == read_mer2024(str(released))
 
 
+def test_the_described_clips_are_split_where_that_is_asked(released, media):
+    names = [f"sample_{number:08}" for number in range(11, 20)]
+    for name in names:
+        shutil.copy(media / "film.mp4", released / LABELLED / f"{name}.mp4")
+    rows = "".join(f"{name},,He smiles.\n" for name in names)
+    (released / "final-EMER-reason.csv").write_text(REASON + rows, encoding="utf-8-sig")
+    rows = "".join(f"{name},[happy]\n" for name in names[:8])  # the last one has no labels to be tested by
+    (released / "final-openset-english.csv").write_text(OPENSET + rows, encoding="utf-8-sig")
+
+    def splits(test, seed=0):
+        return {clip.clip_id: clip.split for clip in read_mer2024(released, test, seed)[0]}
+
+    assert set(splits(0).values()) == {None}
+    drawn = splits(2)
+    assert sorted(filter(None, drawn.values())) == ["test"] * 2 + ["train"] * 7
+    assert {name for name, split in drawn.items() if split} == {"sample_00000001", *names[:8]}
+    assert splits(2) == drawn and any(splits(2, seed) != drawn for seed in (1, 2, 3))
+    assert splits(66) == drawn  # at most a quarter
+
+
 def test_the_media_can_be_opened_and_one_has_no_picture(released):
     clips, _ = by_name(released)
     assert probe(clips["sample_00000002"].video).has_video

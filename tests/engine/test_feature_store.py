@@ -238,6 +238,13 @@ def test_workers_of_a_data_loader_read_the_store(clips, store, encoder):
         same(found, store.load(clip))
 
 
+def test_a_path_that_is_none_is_its_clips_error(clips, store, encoder):
+    strange = [Clip("nul", video="a\0b.mp4"), Clip("half", video="a\udcff\ud83d.mp4")]
+    errors = compute(store, [*strange, *clips[:1]], encoder)
+    assert list(errors) == ["nul", "half"] and all("\n" not in why for why in errors.values())
+    assert store.load(clips[0]).tensors
+
+
 def test_two_may_compute_at_once(clips, store):
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda _: store.compute(clips, TinyEncoder(), 1, progress=False), range(2)))

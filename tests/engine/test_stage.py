@@ -49,3 +49,17 @@ def test_what_shapes_an_answer_is_in_its_key():
     for change in ({"template": "internvl2_5"}, {"max_new_tokens": 9}, {"dtype": "bfloat16"}):
         assert key_of(ChatModel(replace(SETTINGS, **change)), task) != key_of(plain, task)
     assert key_of(ChatModel(replace(SETTINGS, batch_size=1)), task) == key_of(plain, task)
+
+
+def test_answers_that_are_drawn_are_the_same_after_a_break(tmp_path):
+    """One task is an error, which is tried again; the batches behind it stay as they were."""
+    model = ChatModel(replace(SETTINGS, temperature=1.0), seed=3)
+    tasks = [Task("odd", ("odd",), partial(int, "seven"))]
+    tasks += [Task(f"row_{i}", ("drawn", i), partial(Question, f"Describe person {i}.")) for i in range(11)]
+    with RowFile(tmp_path / "calm.jsonl") as cache:
+        calm = answer_all(model, tasks, cache, "test", progress=False)
+    assert len({answer.text for answer in calm}) > 2
+    path = tmp_path / "broken.jsonl"
+    path.write_bytes(b"".join((tmp_path / "calm.jsonl").read_bytes().splitlines(keepends=True)[:3]))  # the first batch
+    with RowFile(path) as cache:
+        assert answer_all(model, tasks, cache, "test", progress=False) == calm

@@ -99,7 +99,7 @@ def _ask(texts: dict[str, str], args: argparse.Namespace) -> dict[str, list[str]
     settings = load_profile(args.profile, args.set)
     model = ChatModel(settings.internvl, settings.seed)
     with RowFile(outputs_folder(settings.outputs) / settings.profile / "extract" / "answers.jsonl") as answers:
-        rows = extract_with_model(texts, model, answers)
+        rows = extract_with_model(texts, model, answers, engine=settings.engine)
     for row in rows:
         if row["error"]:
             print(printable(f"{row['clip_id']}: {row['error']}"), file=sys.stderr)

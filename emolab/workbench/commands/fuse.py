@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +71,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--load", type=Path, metavar="FILE", help="calibrated: use what was kept")
     add("--endpoint", metavar="URL", help="judge: address of an OpenAI-compatible chat model (key: EMOLAB_API_KEY)")
     add("--judge", metavar="MODEL", help="judge: its name")
+    add("--cache", metavar="FILE", help="judge: keep its answers here (jsonl), to go on or to repeat without asking")
+    add("--budget", metavar="requests=N,tokens=N,minutes=N", help="judge: stop asking there (any of the three)")
     add("--bootstrap", type=int, default=10_000, metavar="N", help="resamples, 0 for no intervals; default: 10000")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)
@@ -101,8 +104,9 @@ def run(args: argparse.Namespace) -> int:
 
         fused = load(args.load, wheels).fuse(panel, args.tradeoff)
     else:
-        strategy = _strategy(args, wheels)
-        fused = out_of_fold(strategy, panel, truth, args.folds, args.seed)
+        with ExitStack() as held:
+            strategy = _strategy(args, wheels, held)
+            fused = out_of_fold(strategy, panel, truth, args.folds, args.seed)
         for problem in getattr(strategy, "problems", {}).values():  # of the judge's answers
             print(printable(problem), file=sys.stderr)
     if args.save:
@@ -137,6 +141,8 @@ def _check(args: argparse.Namespace) -> None:
     asks = args.strategy == "judge"
     if not asks == bool(args.endpoint) == bool(args.judge):
         raise InputError("--strategy judge, --endpoint URL and --judge MODEL belong together")
+    if (args.cache or args.budget) and not asks:
+        raise InputError("--cache and --budget belong to --strategy judge")
     if bool(args.tables) != bool(args.edition):
         raise InputError("--tables DIR and --edition 2025 or 2026 belong together: the editions' scores differ")
     if args.out.suffix not in (".csv", ".jsonl"):
@@ -154,7 +160,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"{args.out} is named twice; name another --out")
 
 
-def _strategy(args: argparse.Namespace, wheels: Wheels) -> Strategy:
+def _strategy(args: argparse.Namespace, wheels: Wheels, held: ExitStack) -> Strategy:
     from emolab.fusion import strategies
     from emolab.fusion.unsupervised import unsupervised
     from emolab.fusion.weighted import weighted
@@ -168,10 +174,7 @@ def _strategy(args: argparse.Namespace, wheels: Wheels) -> Strategy:
 
         return calibrated(wheels, _settings(args))
     if args.strategy == "judge":
-        from emolab.fusion.judge import judge
-        from emolab.scoring.endpoint import endpoint_judge
-
-        return judge(endpoint_judge(args.endpoint, args.judge))
+        return _judge(args, held)
     return {
         "union": strategies.union,
         "vote": lambda: strategies.vote(2 if args.min_votes is None else args.min_votes),
@@ -180,6 +183,19 @@ def _strategy(args: argparse.Namespace, wheels: Wheels) -> Strategy:
         "unsupervised": unsupervised,
         "discriminative-first": strategies.discriminative_first,
     }[args.strategy]()
+
+
+def _judge(args: argparse.Namespace, held: ExitStack) -> Strategy:
+    from emolab.fusion.judge import judge
+    from emolab.scoring.endpoint import Endpoint, read_budget
+
+    ask = Endpoint(args.endpoint, args.judge, read_budget(args.budget))
+    if args.cache:
+        from emolab.engine.answered import keeping
+        from emolab.engine.rows import RowFile
+
+        ask = keeping(ask, args.judge, held.enter_context(RowFile(args.cache)), "judging")
+    return judge(ask)
 
 
 def _settings(args: argparse.Namespace) -> FusionSettings:

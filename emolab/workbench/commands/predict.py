@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from emolab.engine.chat import ChatModel
     from emolab.engine.rows import RowFile
     from emolab.internvl.zero_shot import predict
+    from emolab.workbench.live import note
     from emolab.workbench.places import outputs_folder
     from emolab.workbench.tables import printable
 
@@ -46,27 +47,14 @@ def run(args: argparse.Namespace) -> int:
     # beside the notebooks' folders, so that a long folder that was interrupted goes on where it stopped
     folder = outputs_folder(settings.outputs) / settings.profile / "predict"
     with RowFile(folder / "answers.jsonl") as answers:
-        rows = predict(clips, model, settings.frames, answers, seed=settings.seed, cache_dir=folder / "frames")
-    if settings.internvl.path.startswith("shipped:"):
-        _warn_of_other_clips([clip for clip, row in zip(clips, rows, strict=True) if not row["error"]])
+        how = {"seed": settings.seed, "cache_dir": folder / "frames", "engine": settings.engine}
+        rows = predict(clips, model, settings.frames, answers, **how)
+    warning = note(settings, [clip for clip, row in zip(clips, rows, strict=True) if not row["error"]])
+    if warning:
+        print(printable(f"note: {warning}"), file=sys.stderr)
     for row in rows:
         if args.json or not sys.stdout.isatty():
             print(json.dumps({key: row[key] for key in ("clip_id", "labels", "text", "error")}, ensure_ascii=False))
         else:
             print(printable(f"{row['clip_id']}: {', '.join(row['labels']) or row['error'] or 'no emotion'}"))
     return 0
-
-
-def _warn_of_other_clips(clips) -> None:
-    from emolab.demo.corpus import is_drawn
-    from emolab.workbench.tables import printable
-
-    other = [clip.clip_id for clip in clips if not is_drawn(clip.video)]
-    if other:
-        named = printable(", ".join(other[:3])) + (", …" if len(other) > 3 else "")
-        print(
-            "note: the demo model only understands clips drawn by emolab; "
-            f"its labels for {len(other)} of {len(clips)} videos ({named}) mean nothing. "
-            "For videos of people take --profile laptop or gpu.",
-            file=sys.stderr,
-        )

@@ -73,6 +73,7 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     add("--judge", metavar="MODEL", help="mer2024: name of the chat model at that address (its key: EMOLAB_API_KEY)")
     add("--judge-runs", type=_count, default=1, metavar="N", help="average so many runs of the judge; default: 1")
     add("--cache", metavar="FILE", help="keep the judge's answers here, with the prompts (jsonl)")
+    add("--budget", metavar="requests=N,tokens=N,minutes=N", help="stop asking the judge there (any of the three)")
     add("--compare", metavar="FILE", help="a prediction file to compare with, clip by clip: difference, interval, p")
     add("--strict", action="store_true", help="refuse what the official code would pass over")
     add("--constant", type=_count, default=5, metavar="K", help="length of the constant list; default: 5")
@@ -152,6 +153,7 @@ def _check(args: argparse.Namespace) -> None:
 
     if args.metric == "wheel":
         strays = [("--groups", args.groups), ("--judge", args.judge), ("--cache", args.cache)]
+        strays += [("--budget", args.budget)]
     else:
         strays = [("--tables", args.tables), ("--edition", args.edition), ("--preset", args.preset)]
     for option, given in strays:
@@ -174,7 +176,7 @@ def _check(args: argparse.Namespace) -> None:
 def _metric(args: argparse.Namespace):
     from emolab.errors import InputError
     from emolab.labels.wheel import own_wheels, read_wheels
-    from emolab.scoring.endpoint import endpoint_judge
+    from emolab.scoring.endpoint import Endpoint, read_budget
     from emolab.scoring.evaluate import mer2024_metric, wheel_metric
 
     if args.metric == "wheel":
@@ -188,11 +190,11 @@ def _metric(args: argparse.Namespace):
     if grouping.startswith(("http://", "https://")):
         if not args.judge:
             raise InputError(f"--groups {grouping} needs --judge, the name of the chat model there")
-        ask = endpoint_judge(grouping, args.judge)
+        ask = Endpoint(grouping, args.judge, read_budget(args.budget))
         judged = {"ask": ask, "cache": args.cache, "judge": args.judge, "runs": args.judge_runs}
         return mer2024_metric("chat", strict=args.strict, **judged)
-    if args.judge or args.cache or args.judge_runs > 1:
-        raise InputError("--judge, --judge-runs and --cache need --groups http(s)://host/v1, a chat model's address")
+    if args.judge or args.cache or args.budget or args.judge_runs > 1:
+        raise InputError("--judge, --judge-runs, --cache and --budget need --groups http(s)://host/v1, an address")
     return mer2024_metric(args.groups or "lexicon", strict=args.strict)
 
 
