@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
+import report
 import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -38,7 +39,7 @@ from emolab.engine.feature_store import FeatureStore
 from emolab.media.settings import FaceSettings
 
 SFT, ASKED = AffectSftSettings(), AffectSettings()
-LIMIT, CACHED = "language model alone (the limit)", "from the cache"
+CACHED, LIMIT = "emolab", "language model alone (the limit)"
 CLIPS, STILLS = 266, 3439  # the paper's samples
 QUESTION, TARGET = 250, 150  # tokens of a sample in the paper's form; 40 of the question stand for pieces
 clock = time.perf_counter
@@ -125,7 +126,7 @@ def processor(clips: Sequence[Clip]) -> AffectGPTProcessor:
     return AffectGPTProcessor(transformers.CLIPImageProcessor(), transformers.Wav2Vec2FeatureExtractor(), tokenizer)
 
 
-def compare(options: argparse.Namespace, folder: Path) -> None:
+def compare(told: report.Report, options: argparse.Namespace, folder: Path) -> None:
     sizes = CorpusSettings(described=options.clips, labelled=0, unlabelled=0, stills=0, test=0)
     clips = read_rows(render(folder, sizes))
     asked = processor(clips)
@@ -151,8 +152,8 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     # Warms up, and gives the limit its shapes: every epoch has the same order
     train(lambda these: batches.append(cached(these)) or batches[-1])
     kinds = {
-        LIMIT: lambda: limit(model, batches),
         CACHED: lambda: train(cached),
+        LIMIT: lambda: limit(model, batches),
         "recomputed": lambda: train(recomputed),
         "recomputed without decoding": lambda: train(undecoded),
     }
@@ -162,22 +163,13 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     tokens = sum(int(batch["attention_mask"].sum()) for batch in batches) / len(clips)
     targets = sum(int((batch["labels"] != IGNORED).sum()) for batch in batches) / len(clips)
     parts = {"language model": model.language_model, "vision": encoders.vision, "audio": encoders.audio}
-    print("\nmillions of weights:", ", ".join(f"{name} {millions(part):.1f}" for name, part in parts.items()), end="")
-    print(f", trained {trained:.1f}; tokens a sample: {tokens:.0f}, {targets:.0f} of them targets")
-    print(f"features of the cache and of the encoders differ by {apart:.1g} at most; to cache them took {once:.1f} s")
-    print(f"{len(clips)} clips, batches of {options.batch}, {torch.get_num_threads()} threads, {options.clock} time")
-    report(rounds)
-
-
-def report(rounds: Sequence[dict[str, float]]) -> None:
-    """Medians and ranges; ratios are of the same round, as the machine may be busy."""
-    print(f"\n{'an epoch':<33} {'seconds':>8} {'/ limit':>20} {'/ from the cache':>20}")
-    for name in rounds[0]:
-        print(f"{name:<33} {median(seconds[name] for seconds in rounds):>8.2f}", end="")
-        for other in (LIMIT, CACHED):
-            ratios = [seconds[name] / seconds[other] for seconds in rounds]
-            print(f"{f'{median(ratios):.3f} ({min(ratios):.2f}-{max(ratios):.2f})':>21}", end="")
-        print()
+    sizes = ", ".join(f"{name} {millions(part):.1f}" for name, part in parts.items())
+    about = f"millions of weights: {sizes}, trained {trained:.1f}; {tokens:.0f} tokens a sample, {targets:.0f} targets"
+    told.add("features, cached once", once, n=f"{len(clips)} clips", note=about)
+    n = f"{len(clips)} clips, batches of {options.batch}, {options.clock} time"
+    seconds = {name: [each[name] for each in rounds] for name in kinds}
+    note = f"features of cache and encoders differ by {apart:.1g} at most"
+    told.compare("an epoch from the cache", seconds, n=n, note=note)
 
 
 # --- real shapes on a GPU, with features drawn at random
@@ -230,7 +222,7 @@ def encode(encoders: FrozenEncoders, count: int, repetitions: int = 5) -> float:
     return count * repetitions / (now() - begin)
 
 
-def sweep(options: argparse.Namespace, folder: Path) -> None:
+def sweep(told: report.Report, options: argparse.Namespace, folder: Path) -> None:
     config = real(options.vision, options.tiny)
     torch.manual_seed(0)
     with torch.device("cpu" if options.tiny else "cuda"):
@@ -241,59 +233,59 @@ def sweep(options: argparse.Namespace, folder: Path) -> None:
         language = transformers.AutoModelForCausalLM.from_config(config.text_config, dtype=torch.bfloat16)
         model = AffectGPT(config, None, language, with_encoders=False)
     model.freeze()
-    print(f"\n{'tiny shapes on the CPU' if options.tiny else torch.cuda.get_device_name()}, vision {options.vision}")
-    print(f"encoders, once a clip, without decoding: {rate:.1f} clips/s, {CLIPS / rate:.0f} s for {CLIPS} clips")
-    print(f"features in memory: {QUESTION} + {TARGET} tokens, language model {millions(language):,.1f} M weights")
-    print(f"\n{'batch':>5} {'GiB':>6} {'ms/step':>8} {'samples/s':>10} {'hours':>6} {'/ limit':>8} {'of peak':>8}")
+    where = "tiny shapes on the CPU" if options.tiny else torch.cuda.get_device_name()
+    note = f"{where}, vision {options.vision}, without decoding; {CLIPS / rate:.0f} s for {CLIPS} clips"
+    told.add("frozen encoders, once a clip", rate, "clips/s", note=note)
     for count in options.batches:
         try:
-            print(row(options, model, count, folder), flush=True)
+            row(told, options, model, count, folder)
         except torch.OutOfMemoryError:
-            print(f"{count:>5} does not fit into memory")
-    print(f"hours: 100 epochs of {CLIPS + STILLS:,} samples; the paper: 33 h on 4 A800 for 100 of 1,000 steps each.")
-    print(f"limit: the language model alone; of peak: its operations in a whole step, of {options.tflops:g} TFLOP/s.")
+            told.skip(f"a step from the cache, batches of {count}", "It does not fit into memory.")
+            break
 
 
-def row(options: argparse.Namespace, model: AffectGPT, count: int, folder: Path) -> str:
+def row(told: report.Report, options: argparse.Namespace, model: AffectGPT, count: int, folder: Path) -> None:
     """Memory, speed and limits of training in batches of `count`."""
     batch, steps, on_gpu = drawn_batch(model.config, count), options.steps, model.device.type == "cuda"
     epoch(model, range(2 * count), lambda items: batch, count, folder), limit(model, [batch])  # warm up
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    step = epoch(model, range(steps * count), lambda items: batch, count, folder) / steps
-    gib = f"{torch.cuda.max_memory_allocated() / 2**30:.1f}" if on_gpu else "-"
-    alone = limit(model, [batch] * steps) / steps
+    seconds: dict[str, list[float]] = {CACHED: [], LIMIT: []}
+    for _ in range(options.repetitions):
+        seconds[CACHED].append(epoch(model, range(steps * count), lambda items: batch, count, folder) / steps)
+        seconds[LIMIT].append(limit(model, [batch] * steps) / steps)
+    step = median(seconds[CACHED])
     head, body = (millions(model.language_model.get_submodule(name)) for name in ("lm_head", "model.layers"))
     # forward and backward to the inputs: 2 + 2 operations a weight and token; targets alone pass the output layer
     peak = 4e6 * count * (body * (QUESTION + TARGET) + head * TARGET) / step / options.tflops / 1e12
     hours = 100 * (CLIPS + STILLS) / count * step / 3600
-    speed = f"{1000 * step:>8.1f} {count / step:>10.2f} {hours:>6.1f}"
-    return f"{count:>5} {gib:>6} {speed} {step / alone:>8.3f} {peak:>8.1%}"
+    note = f"{peak:.1%} of {options.tflops:g} TFLOP/s; {hours:.1f} h for 100 epochs of {CLIPS + STILLS:,} samples"
+    memory = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None
+    n = f"batches of {count}, {QUESTION} + {TARGET} tokens, language model {millions(model.language_model):,.1f} M"
+    told.compare("a step from the cache", seconds, "ms", n=n, note=note, peak_mib=memory)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     global clock
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=24, help="drawn clips of an epoch")
-    parser.add_argument("--batch", type=int, default=SFT.batch_size)
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="8 clips, once")
+    parser = report.parser(__doc__, "bench_affectgpt.py --gpu --batches 1 4 16")
+    parser.add_argument("--clips", type=int, default=8, help="drawn clips of an epoch; default: 8")
+    parser.add_argument("--batch", type=int, default=SFT.batch_size, help=f"default: {SFT.batch_size}")
+    parser.add_argument("--repetitions", type=int, default=3, help="default: 3")
     parser.add_argument("--clock", choices=("wall", "processor"), default="wall", help="processor: for a busy machine")
     parser.add_argument("--gpu", action="store_true", help="the real shapes on a GPU, and nothing else")
     parser.add_argument("--tiny", action="store_true", help="with --gpu: tiny shapes on the CPU")
     parser.add_argument("--vision", choices=("eva", "clip"), default="eva", help="with --gpu, as the next three")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--steps", type=int, default=20, help="steps timed")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16], help="default: 1 4 16")
+    parser.add_argument("--steps", type=int, default=20, help="steps timed; default: 20")
     parser.add_argument("--tflops", type=float, default=989, help="the device's peak, dense bfloat16 (H100, H200: 989)")
-    options = parser.parse_args()
+    options = report.parse(parser, words, clips=4, repetitions=1, steps=2, batches=[1])
     if options.gpu and not options.tiny and not torch.cuda.is_available():
         parser.error("--gpu needs a GPU; add --tiny to run it with tiny shapes on the CPU.")
-    if options.quick:
-        options.clips, options.repetitions = 8, 1
     clock = time.process_time if options.clock == "processor" else time.perf_counter
     transformers.logging.set_verbosity_error()
+    told = report.Report("AffectGPT", options)
     with tempfile.TemporaryDirectory() as folder:
-        (sweep if options.gpu else compare)(options, Path(folder))
+        (sweep if options.gpu else compare)(told, options, Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
 """Captions of images: the batched map against one question at a time, and cost against number of images.
 
 Same weights (the shipped InternVL, no network), same drawn images, same prompt and length of answer on both sides.
-Nothing is asserted. Up to the paper's size: `bench_captions.py --sizes 1000 5000 26000`.
+Nothing is asserted. Up to the paper's size: --sizes 1000 5000 26000.
 """
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import report
+from plain import OneByOne, same
 
 from emolab.captions.prompts import CAPTION
 from emolab.engine.chat import ChatModel, Question
@@ -41,69 +39,40 @@ def batched(model: ChatModel, count: int) -> list[str]:
         return [answer.text for answer in answer_all(model, tasks, cache, "bench", progress=False)]
 
 
-def plain_transformers(folder: Path, device: str, count: int, new_tokens: int) -> tuple[list[str], float]:
-    """Texts of `generate` for one image at a time, and the seconds it took without loading."""
-    import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-
-    processor = AutoProcessor.from_pretrained(folder)
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).to(device).eval()
-
-    def ask(i: int) -> str:
-        content = [{"type": "image", "image": picture(i)}, {"type": "text", "text": CAPTION}]
-        inputs = processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=True, return_dict=True,
-            return_tensors="pt",
-        ).to(device)  # fmt: skip
-        with torch.inference_mode():
-            output = model.generate(**inputs, max_new_tokens=new_tokens, do_sample=False)
-        return processor.tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip()
-
-    ask(count)  # warm up on an image that is not among those timed
-    begin = time.perf_counter()
-    texts = [ask(i) for i in range(count)]
-    return texts, time.perf_counter() - begin
-
-
-def compare(options: argparse.Namespace) -> None:
+def compare(told: report.Report, options: argparse.Namespace) -> None:
     model = ChatModel(settings(options))
-    model.ask([question(options.images)])  # loads and warms up
-    begin = time.perf_counter()
-    ours = batched(model, options.images)
-    seconds = {"batched map": time.perf_counter() - begin}
-    texts, seconds["one by one"] = plain_transformers(model.folder, options.device, options.images, options.tokens)
-    same = sum(a == b for a, b in zip(ours, texts, strict=True))
-    print(
-        f"\n{options.images} images, {options.tokens} new tokens at most, batches of {options.batch}, {options.device}"
-    )
-    print(f"{'':<12} {'images/s':>9} {'x':>6}")
-    for name, value in seconds.items():
-        print(f"{name:<12} {options.images / value:>9.2f} {seconds['one by one'] / value:>6.2f}")
-    print(f"the same text for {same} of {options.images} images")
+    plain = OneByOne(model.folder, options.device, options.tokens)
+    model.ask([question(options.images)])  # loads and warms up, on an image that is not among those timed
+    plain.ask(question(options.images))
+    texts = {}
+    sides = {
+        "emolab": lambda: texts.update(ours=batched(model, options.images)),
+        "transformers, one by one": lambda: texts.update(
+            theirs=[plain.ask(question(i)) for i in range(options.images)]
+        ),
+    }
+    seconds = report.turns(sides, options.rounds)
+    n = f"{options.images} images, {options.tokens} new tokens, batches of {options.batch}, {options.device}"
+    note = same(texts["ours"], texts["theirs"])
+    told.compare("captions, in batches", seconds, "images/s", options.images, n=n, note=note)
 
 
-def measure(options: argparse.Namespace, count: int) -> dict:
-    """Seconds and peak memory (MiB, of the process with the model) of one size; a process of its own for each."""
-    import resource
-
-    model = ChatModel(settings(options))
+def measure(options: argparse.Namespace) -> dict:
+    """Seconds and peak memory (MiB) of one size, in this process."""
+    model, count = ChatModel(settings(options)), options.measure
     model.ask([question(count)])
-    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begin = time.perf_counter()
-    batched(model, count)
-    took, peak = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return {"seconds": took, "loaded": loaded / unit, "peak": peak / unit}
+    loaded = report.peak_mib()
+    seconds, _ = report.timed(batched, model, count)
+    return {"seconds": seconds, "loaded": loaded, "peak": report.peak_mib()}
 
 
-def scale(options: argparse.Namespace) -> None:
-    print(f"\n{'images':>7} {'seconds':>8} {'ms/image':>9} {'MiB loaded':>11} {'MiB peak':>9}")
+def scale(told: report.Report, options: argparse.Namespace) -> None:
     for count in options.sizes:
-        command = [sys.executable, __file__, *sys.argv[1:], "--measure", str(count)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
-        m = json.loads(done.stdout.splitlines()[-1])
-        each = 1000 * m["seconds"] / count
-        print(f"{count:>7} {m['seconds']:>8.1f} {each:>9.1f} {m['loaded']:>11.0f} {m['peak']:>9.0f}", flush=True)
+        same_options = ["--batch", options.batch, "--tokens", options.tokens, "--device", options.device]
+        m = report.own_process(__file__, *same_options, "--measure", count)
+        note = f"{m['loaded']:,.0f} MiB with the model alone"
+        told.add(f"captions of {count:,}", count / m["seconds"], "images/s", n=f"{count:,} images", note=note,
+                 peak_mib=m["peak"])  # fmt: skip
 
 
 def settings(options: argparse.Namespace) -> ModelSettings:
@@ -113,20 +82,21 @@ def settings(options: argparse.Namespace) -> ModelSettings:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=64, help="images of the comparison")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400, 800], help="images of the runs")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--tokens", type=int, default=48, help="longest answer")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser = report.parser(__doc__, "bench_captions.py --sizes 1000 5000 26000")
+    parser.add_argument("--images", type=int, default=64, help="images of the comparison; default: 64")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 400], help="images of the runs; default: 100 400")
+    parser.add_argument("--batch", type=int, default=16, help="default: 16")
+    parser.add_argument("--tokens", type=int, default=48, help="longest answer; default: 48")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; default: cpu")
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    options = report.parse(parser, images=4, sizes=[4], batch=2, tokens=4, rounds=1)
     if options.measure:
-        print(json.dumps(measure(options, options.measure)))
+        print(json.dumps(measure(options)))
         return
-    compare(options)
-    scale(options)
+    told = report.Report("captions", options)
+    compare(told, options)
+    scale(told, options)
 
 
 if __name__ == "__main__":

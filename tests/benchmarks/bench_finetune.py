@@ -5,16 +5,17 @@ given the very sft.yaml that emolab writes.
 """
 
 import argparse
-import os
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
+import report
 import yaml
 from PIL import Image
+from plain import same
 
 from emolab.demo.lessons import caption, describe
 from emolab.engine.chat import ChatModel, Question
@@ -23,7 +24,7 @@ from emolab.engine.settings import ModelSettings
 from emolab.internvl.finetune import finetune
 from emolab.internvl.settings import SftSettings
 
-MODEL = ModelSettings(path="shipped:internvl", batch_size=64, max_new_tokens=96)
+MODEL = ModelSettings(path="shipped:internvl", batch_size=32, max_new_tokens=96)
 SFT = SftSettings(
     epochs=1, batch_size=16, rank=16, learning_rate=1e-3, freeze_vit=False, freeze_aligner=False,
     gradient_checkpointing=False, workers=0, save_steps=1000,
@@ -41,51 +42,51 @@ def training_file(folder: Path, count: int) -> Path:
     return folder / "train.jsonl"
 
 
-def train(count: int) -> Path:
-    folder = Path(tempfile.mkdtemp())
-    data = training_file(folder, count)
-    begin = time.perf_counter()
-    adapter = finetune(data, MODEL, SFT, 0, folder / "ours", progress=False)
-    ours = time.perf_counter() - begin
-    settings = yaml.safe_load((folder / "ours" / "sft.yaml").read_text()) | {"output_dir": str(folder / "theirs")}
-    (folder / "sft.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    command = [sys.executable, "-m", "swift.cli.main", "sft", "sft.yaml"]
-    begin = time.perf_counter()
-    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    theirs = time.perf_counter() - begin
-    same = all(
-        (adapter / name).read_bytes() == next((folder / "theirs").glob(f"checkpoint-*/{name}")).read_bytes()
-        for name in ["adapter_model.safetensors"]
-    )
-    print(f"\nfine-tuning on {count} rows, in seconds with start: emolab {ours:.1f}, ms-swift's command {theirs:.1f}")
-    print(f"overhead {100 * (ours / theirs - 1):+.1f} %; the same weights, byte for byte: {same}")
-    return adapter
+def train(told: report.Report, options: argparse.Namespace, folder: Path) -> Path:
+    """The adapter that emolab trained."""
+    data, adapters = training_file(folder, options.rows_trained), []
+
+    def ours() -> None:
+        adapters.append(finetune(data, MODEL, SFT, 0, folder / f"ours{len(adapters)}", progress=False))
+
+    def theirs() -> None:
+        settings = yaml.safe_load((folder / "ours0" / "sft.yaml").read_text()) | {"output_dir": str(folder / "theirs")}
+        (folder / "sft.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+        shutil.rmtree(folder / "theirs", ignore_errors=True)
+        command = [sys.executable, "-m", "swift.cli.main", "sft", "sft.yaml"]
+        subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=True)
+
+    seconds = report.turns({"emolab": ours, "swift sft": theirs}, options.rounds)
+    name = "adapter_model.safetensors"
+    other = next((folder / "theirs").glob(f"checkpoint-*/{name}"))
+    alike = "the same" if (adapters[-1] / name).read_bytes() == other.read_bytes() else "other"
+    n = f"{options.rows_trained} rows, one epoch, with start"
+    told.compare("LoRA training", seconds, n=n, note=f"{alike} weights, byte for byte")
+    return adapters[-1]
 
 
-def answer(adapter: Path, count: int) -> None:
-    questions = [Question(lesson.prompt, lesson.images) for lesson in (describe("bench", i) for i in range(count))]
-    found, seconds = {}, {}
-    for size in (MODEL.batch_size, 1):
+def answer(told: report.Report, options: argparse.Namespace, adapter: Path) -> None:
+    """In batches, with an adapter, against one by one through the same engine."""
+    questions = [Question(each.prompt, each.images) for each in (describe("bench", i) for i in range(options.clips))]
+    texts, sides = {}, {}
+    for name, size in {"emolab": MODEL.batch_size, "emolab, one by one": 1}.items():
         model = ChatModel(replace(MODEL, batch_size=size, adapter=str(adapter)))
         model.ask(questions[:1])  # loads and warms up
-        begin = time.perf_counter()
-        found[size] = [each.text for each in model.ask(questions)]
-        seconds[size] = time.perf_counter() - begin
-    same = sum(a == b for a, b in zip(*found.values(), strict=True))
-    batched, single = seconds.values()
-    print(
-        f"\n{count} clips of six frames, adapter on: {count / batched:.1f} clips/s in batches of {MODEL.batch_size}, "
-    )
-    print(f"{count / single:.1f} one by one: x {single / batched:.1f}; the same text for {same} of {count}")
+        sides[name] = lambda model=model, name=name: texts.update({name: [a.text for a in model.ask(questions)]})
+    seconds = report.turns(sides, options.rounds)
+    n = f"{options.clips} clips of six frames, batches of {MODEL.batch_size}"
+    told.compare("answers with an adapter on", seconds, "clips/s", options.clips, n=n, note=same(*texts.values()))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=128, help="rows to train on")
-    parser.add_argument("--clips", type=int, default=64, help="clips to answer")
-    options = parser.parse_args()
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    answer(train(options.rows), options.clips)
+    parser = report.parser(__doc__, "bench_finetune.py --rows-trained 512")
+    parser.add_argument("--rows-trained", type=int, default=64, help="rows to train on; default: 64")
+    parser.add_argument("--clips", type=int, default=32, help="clips to answer; default: 32")
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    options = report.parse(parser, rows_trained=4, clips=2, rounds=1)
+    told = report.Report("fine-tuning", options)
+    with tempfile.TemporaryDirectory() as folder:
+        answer(told, options, train(told, options, Path(folder)))
 
 
 if __name__ == "__main__":

@@ -3,15 +3,15 @@
 Draws its own clips (B-frames; one keyframe every 250 or every 12 frames). Nothing is asserted.
 """
 
-import argparse
 import os
 import tempfile
-import time
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
+import report
 
 from emolab.media.decode import decode_frames
 from emolab.media.sampling import draw_positions
@@ -67,38 +67,34 @@ def opencv_seek(path: Path, positions: list[int]) -> list[np.ndarray]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=10, help="length of the clips")
-    parser.add_argument("--size", default="1280x720", help="width x height")
-    parser.add_argument("--repeat", type=int, default=5, help="draws of six frames; their median counts")
-    options = parser.parse_args()
+    parser = report.parser(__doc__, "bench_frames.py --seconds 30 --size 1920x1080")
+    parser.add_argument("--seconds", type=int, default=10, help="length of the clips; default: 10")
+    parser.add_argument("--size", default="1280x720", help="width x height; default: 1280x720")
+    parser.add_argument("--repeat", type=int, default=5, help="draws of six frames; default: 5")
+    options = report.parse(parser, seconds=2, size="320x180", repeat=1)
+    told = report.Report("frames", options)
     width, height = map(int, options.size.split("x"))
-    methods = {"planned": planned, "full decode": full}
-    try:
-        # Must be set before the import; the comparison is one thread a clip.
-        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "threads;1")
-        import cv2
+    # Must be set before the import; the comparison is one thread a clip.
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "threads;1")
+    import cv2
 
-        cv2.setNumThreads(1)
-        methods |= {"OpenCV grab": opencv_grab, "OpenCV seek": opencv_seek}
-    except ImportError:
-        print("OpenCV is not installed: left out")
-    print(f"{options.size}, {options.seconds} s, six frames; ms a clip (median of {options.repeat} draws)")
-    print(f"{'GOP':>4}  {'method':<12} {'ms':>8}  {'x planned':>9}")
+    cv2.setNumThreads(1)
+    methods = {
+        "emolab": planned, "full decode (PyAV)": full, "OpenCV, grab all": opencv_grab, "OpenCV, seek": opencv_seek
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         for gop in (250, 12):
             path = Path(folder) / f"gop{gop}.mp4"
             make_clip(path, gop, options.seconds, width, height)
-            times = {name: [] for name in methods}
-            for repeat in range(options.repeat):
-                positions = draw_positions(25 * options.seconds, clip_id=f"clip{repeat}")
-                for name, method in methods.items():
-                    begin = time.perf_counter()
-                    method(path, positions)
-                    times[name].append(1000 * (time.perf_counter() - begin))
-            for name, values in times.items():
-                ratio = np.median(values) / np.median(times["planned"])
-                print(f"{gop:>4}  {name:<12} {np.median(values):>8.1f}  {ratio:>9.2f}")
+            seconds: dict[str, list[float]] = {name: [] for name in methods}
+            for draw in range(options.repeat):
+                positions = draw_positions(25 * options.seconds, clip_id=f"clip{draw}")
+                for name, found in report.turns(
+                    {n: partial(m, path, positions) for n, m in methods.items()}, 1
+                ).items():
+                    seconds[name] += found
+            n = f"{options.repeat} draws, {options.size}, {options.seconds} s"
+            told.compare(f"six frames of a clip, a keyframe every {gop}", seconds, "ms", n=n)
 
 
 if __name__ == "__main__":

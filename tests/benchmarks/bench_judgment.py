@@ -15,19 +15,14 @@ Nothing is asserted.
 import argparse
 import csv
 import json
-import platform
 import random
-import resource
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import report
 
 from emolab.fusion import calibrated, kernel_ridge
 from emolab.fusion.evidence import descriptions, vote_shares, votes
@@ -73,12 +68,6 @@ def draw_files(folder: Path, clips: int, members: int, seed: int = 0) -> None:
                     writer.writerow((f"clip{number}", str(said)))
 
 
-def seconds(work: Callable, *arguments) -> tuple[float, object]:
-    start = time.perf_counter()
-    result = work(*arguments)
-    return time.perf_counter() - start, result
-
-
 def fit(panel: Panel, folder: Path, labelled: int) -> calibrated.Calibrated:
     return calibrated.fit(
         panel.on(panel.clip_ids[:labelled]), read_labels(folder / "truth.csv"), own_wheels(), FusionSettings()
@@ -87,15 +76,15 @@ def fit(panel: Panel, folder: Path, labelled: int) -> calibrated.Calibrated:
 
 def step(name: str, folder: Path, labelled: int) -> dict[str, float]:
     """One step in this process: seconds, and the process's peak in MiB."""
-    took, panel = seconds(read_panel, [folder / "members"])
+    took, panel = report.timed(read_panel, [folder / "members"])
     plain = {"union": union(), "vote": vote(2), "unsupervised": unsupervised()}
     if name in plain:
-        took, _ = seconds(lambda: plain[name].fit(panel, {})(panel))
+        took, _ = report.timed(lambda: plain[name].fit(panel, {})(panel))
     elif name != "read":
-        took, model = seconds(fit, panel, folder, labelled)
+        took, model = report.timed(fit, panel, folder, labelled)
         if name == "calibrated fuse":
-            took, _ = seconds(model.fuse, panel)
-    return {"seconds": took, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+            took, _ = report.timed(model.fuse, panel)
+    return {"seconds": took, "peak": report.peak_mib()}
 
 
 def apart(shares: np.ndarray, words, to_shares: np.ndarray, to_words) -> tuple[np.ndarray, np.ndarray]:
@@ -156,69 +145,73 @@ def plain_choice(p: np.ndarray, r: np.ndarray, model: calibrated.Calibrated) -> 
     return said[: best[1]]
 
 
-Row = tuple[str, float, float, str]  # name, emolab's seconds, the plain way's, what both come to
+Sides = tuple[dict[str, list[float]], str]  # seconds of emolab's and of the plain way, and what both come to
 
 
-def regressions(panel: Panel, truth: LabelSets, model: calibrated.Calibrated, clips: int) -> Row:
+def regressions(panel: Panel, truth: LabelSets, model: calibrated.Calibrated, clips: int, rounds: int) -> Sides:
     """On the first clips that the model was fitted to, the error on as many that it was not fitted to."""
     held, share, _ = true_arrays(model.meanings, truth, panel.clip_ids)
     targets = np.hstack([held[:, model.named], share[:, model.named]])
-    fitted = len(model.regression.shares)
+    fitted, found = len(model.regression.shares), {}
     shares, words, known = model.regression.shares[:clips], model.regression.words[:clips], targets[:clips]
-    fast, (regression, _) = seconds(kernel_ridge.fit, shares, words, known, np.ones(known.shape[1]))
-    slow, predict = seconds(grid_search, shares, words, known)
+    sides = {
+        "emolab": lambda: found.update(ours=kernel_ridge.fit(shares, words, known, np.ones(known.shape[1]))[0].predict),
+        "scikit-learn, grid search": lambda: found.update(theirs=grid_search(shares, words, known)),
+    }
+    seconds = report.turns(sides, rounds)
     new = panel.on(panel.clip_ids[fitted : fitted + clips])
     votes_of = vote_shares(votes(new, model.meanings), model.weights) * model.scale
     told, unknown = model.text.weigh(count(descriptions(new))), targets[fitted : fitted + clips]
-    errors = [((each(votes_of, told) - unknown) ** 2).mean() for each in (regression.predict, predict)]
-    about = f"{known.shape[1]} targets; error on other clips {errors[0]:.5f}, {errors[1]:.5f}"
-    return f"regression, {clips} clips", fast, slow, about
+    errors = [((found[side](votes_of, told) - unknown) ** 2).mean() for side in ("ours", "theirs")]
+    return seconds, f"{known.shape[1]} targets; error on other clips {errors[0]:.5f}, {errors[1]:.5f}"
 
 
-def choices(panel: Panel, model: calibrated.Calibrated, plainly: int) -> Row:
-    """Of the panel's clips; the plain way of so many."""
+def choices(panel: Panel, model: calibrated.Calibrated, plainly: int, rounds: int) -> Sides:
+    """Of the panel's clips; the plain way of `plainly` of them, scaled up."""
     p, r = model.probabilities(panel)
     how = (model.vocabulary, model.meanings, model.view_weights, model.tradeoff, model.most_words)
-    fast, ours = seconds(choose, p, r, *how)
-    slow, plain = seconds(lambda: [plain_choice(p[row], r[row], model) for row in range(plainly)])
-    same = sum(one == other for one, other in zip(ours, plain, strict=False)) / plainly
-    about = f"of {len(model.vocabulary)}; the same in {same:.0%} of {plainly} clips"
-    return f"words, {len(p)} clips", fast, slow * len(p) / plainly, about
+    found, name = {}, "plain Python"
+    sides = {
+        "emolab": lambda: found.update(ours=choose(p, r, *how)),
+        name: lambda: found.update(theirs=[plain_choice(p[row], r[row], model) for row in range(plainly)]),
+    }
+    seconds = report.turns(sides, rounds)
+    seconds[name] = [each * len(p) / plainly for each in seconds[name]]
+    same = sum(one == other for one, other in zip(found["ours"], found["theirs"], strict=False)) / plainly
+    about = f"{len(model.vocabulary)} words; plain: timed on {plainly} clips and scaled up; the same in {same:.0%}"
+    return seconds, about
 
 
-def machine() -> str:
-    names = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {len(names)} cores; Python {platform.python_version()}"
-
-
-def main(words: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=100_000, help="default: 100000")
+def main() -> None:
+    parser = report.parser(__doc__, "bench_judgment.py --clips 100000 --members 15")
+    parser.add_argument("--clips", type=int, default=50_000, help="default: 50000")
     parser.add_argument("--members", type=int, default=10, help="default: 10")
     parser.add_argument("--labelled", type=int, default=2000, help="clips to fit to; default: 2000")
     parser.add_argument("--tuned", type=int, nargs="+", default=[300, 1000], help="clips of the compared regression")
     parser.add_argument("--plain", type=int, default=20, help="clips of the plain choice; default: 20")
+    parser.add_argument("--rounds", type=int, default=3, help="of the comparisons; default: 3")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    args = parser.parse_args(words)
+    args = report.parse(parser, clips=300, members=4, labelled=60, tuned=[40], plain=2, rounds=1)
     if args.step:
         print(json.dumps(step(args.step, args.folder, args.labelled)))
         return
-    print(f"{args.clips} clips x {args.members} members, {args.labelled} labelled; {machine()}; {date.today()}")
-    with tempfile.TemporaryDirectory() as folder:
-        draw_files(Path(folder), args.clips, args.members)
-        print(f"\n{'':18}{'s':>9}{'peak MiB':>10}")
-        for name in STEPS:
-            command = [sys.executable, __file__, "--step", name, "--folder", folder, "--labelled", str(args.labelled)]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            print(f"{name:18}{found['seconds']:9.2f}{found['mib']:10.0f}", flush=True)
-        print(f"\n{'':26}{'emolab s':>10}{'plain s':>10}{'ratio':>8}")
-        panel, truth = read_panel([Path(folder) / "members"]), read_labels(Path(folder) / "truth.csv")
-        model = fit(panel, Path(folder), args.labelled)
-        rows = [regressions(panel, truth, model, clips) for clips in args.tuned]
-        rows.append(choices(panel.on(panel.clip_ids[-2048:]), model, args.plain))
-        for name, fast, slow, about in rows:
-            print(f"{name:26}{fast:10.2f}{slow:10.2f}{slow / fast:8.1f}  {about}")
+    told = report.Report("co-judgment", args)
+    with tempfile.TemporaryDirectory() as name:
+        folder, n = Path(name), f"{args.clips:,} clips, {args.members} members"
+        draw_files(folder, args.clips, args.members)
+        for part in STEPS:
+            found = report.own_process(__file__, "--step", part, "--folder", folder, "--labelled", args.labelled)
+            sizes = f"{args.labelled:,} labelled clips, {args.members} members" if part == "calibrated fit" else n
+            told.add(part, found["seconds"], n=sizes, peak_mib=found["peak"])
+        panel, truth = read_panel([folder / "members"]), read_labels(folder / "truth.csv")
+        model = fit(panel, folder, args.labelled)
+        for clips in args.tuned:
+            seconds, note = regressions(panel, truth, model, clips, args.rounds)
+            told.compare("kernel ridge regression with its grid", seconds, n=f"{clips:,} clips", note=note)
+        few = panel.on(panel.clip_ids[-2048:])
+        seconds, note = choices(few, model, args.plain, args.rounds)
+        told.compare("words for the best expected score", seconds, n=f"{len(few.clip_ids):,} clips", note=note)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ Words and predictions are drawn at random; the plain reference is that of tests/
 few and scaled up. Nothing is asserted but that both give the same scores.
 """
 
-import argparse
 import random
 import runpy
-import time
 from functools import cache
 from pathlib import Path
+from statistics import median
+
+import report
 
 from emolab.labels.lexicon import families
 from emolab.labels.wheel import Wheels, own_wheels
@@ -52,45 +53,47 @@ def plain_resamples(truth: dict, predictions: dict, resamples: int) -> None:
         plain_scores({n: truth[clip] for n, clip in drawn}, {n: predictions[clip] for n, clip in drawn})
 
 
-def seconds(work, *arguments) -> tuple[float, object]:
-    start = time.perf_counter()
-    result = work(*arguments)
-    return time.perf_counter() - start, result
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__, "bench_scoring.py --predictions 1000000")
     parser.add_argument("--predictions", type=int, default=100_000, help="predictions to score; default: 100000")
     parser.add_argument("--clips", type=int, default=332, help="clips to resample; default: 332")
     parser.add_argument("--resamples", type=int, default=10_000, help="bootstrap resamples; default: 10000")
     parser.add_argument("--plain-resamples", type=int, default=20, help="resamples of the plain reference; default: 20")
-    args = parser.parse_args()
-    wheels = Wheels("bench", VIEWS, clusters_of)
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    args = report.parse(parser, predictions=500, clips=40, resamples=100, plain_resamples=2, rounds=1)
+    told, wheels = report.Report("scoring", args), Wheels("bench", VIEWS, clusters_of)
 
     truth, predictions = draw_sets(args.predictions, 0), draw_sets(args.predictions, 1)
     wheel.score(truth, truth, wheels)  # the lexicon has seen every word before either is timed
     for word in {word for labels in truth.values() for word in labels}:
         cached_clusters(word)
-    fast, result = seconds(wheel.score, truth, predictions, wheels)
-    slow, plain = seconds(plain_scores, truth, predictions)
+    result, plain = wheel.score(truth, predictions, wheels), plain_scores(truth, predictions)
     assert all(abs(result.values()[name] - value) < 1e-9 for name, value in plain.items())
-    rows = [(f"wheel metrics, 12 views, {args.predictions} predictions", fast, slow)]
+    sides = {
+        "emolab": lambda: wheel.score(truth, predictions, wheels),
+        "plain Python": lambda: plain_scores(truth, predictions),
+    }
+    n = f"{args.predictions:,} predictions"
+    told.compare("wheel metrics, 12 views", report.turns(sides, args.rounds), n=n)
 
-    truth, predictions = draw_sets(args.clips, 2), draw_sets(args.clips, 3)
-    result = wheel.score(truth, predictions, wheels)
-    slow = seconds(plain_resamples, truth, predictions, args.plain_resamples)[0] * args.resamples / args.plain_resamples
-    fast = seconds(bootstrap_intervals, result, args.resamples)[0]
-    rows.append((f"wheel metrics, {args.resamples} resamples of {args.clips} clips", fast, slow))
-    fast = seconds(compare, result, wheel.score(truth, truth, wheels), args.resamples)[0]
-    rows.append((f"wheel metrics, paired comparison, {args.resamples} resamples and swaps", fast, None))
-    grouped = mer2024.score(truth, predictions, lexicon_grouping(truth, predictions))
-    rows.append(
-        (f"MER2024 metric, {args.resamples} resamples", seconds(bootstrap_intervals, grouped, args.resamples)[0], None)
-    )
-
-    print(f"{'':66}{'emolab s':>10}{'plain s':>10}{'ratio':>8}")
-    for name, fast, slow in rows:
-        print(f"{name:66}{fast:10.3f}" + (f"{slow:10.1f}{slow / fast:8.0f}" if slow else ""))
+    few, other = draw_sets(args.clips, 2), draw_sets(args.clips, 3)
+    result, perfect = wheel.score(few, other, wheels), wheel.score(few, few, wheels)
+    grouped = mer2024.score(few, other, lexicon_grouping(few, other))
+    sides = {
+        "emolab": lambda: bootstrap_intervals(result, args.resamples),
+        "plain Python": lambda: plain_resamples(few, other, args.plain_resamples),
+    }
+    seconds = report.turns(sides, args.rounds)
+    seconds["plain Python"] = [each * args.resamples / args.plain_resamples for each in seconds["plain Python"]]
+    n = f"{args.clips:,} clips, {args.resamples:,} resamples"
+    note = f"plain: timed on {args.plain_resamples} resamples and scaled up"
+    told.compare("intervals of the wheel metrics", seconds, n=n, note=note)
+    alone = {
+        "paired comparison by the wheel metrics": lambda: compare(result, perfect, args.resamples),
+        "intervals of the MER2024 metric": lambda: bootstrap_intervals(grouped, args.resamples),
+    }
+    for what, found in report.turns(alone, args.rounds).items():
+        told.add(what, median(found), n=n)
 
 
 if __name__ == "__main__":
