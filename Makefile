@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 PROFILE ?= demo
+JOBS ?= $(if $(filter demo,$(PROFILE)),2,1)
 ADVISORIES ?= https://api.osv.dev/v1/query
 
 .PHONY: venv demo test faults lab lint audit bench clean
@@ -16,7 +17,8 @@ venv: .venv/ready
 	touch $@
 
 demo: venv
-	$(BIN)/emolab run all --profile $(PROFILE)
+	$(BIN)/emolab run all --profile $(PROFILE) --jobs $(JOBS)
+	$(BIN)/emolab report --profile $(PROFILE)
 
 test: venv
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

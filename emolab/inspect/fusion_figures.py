@@ -66,7 +66,7 @@ def plane(
         axis.annotate(str(number), at, (6, 4), textcoords="offset points", fontsize=7, zorder=6)
     axis.set_title(titled("Recall", corpus, [row["n"] for row in rows]), loc="left")
     rows_first = sorted(axis.get_legend_handles_labels()[0], key=lambda each: not isinstance(each, ErrorbarContainer))
-    figure.legend(handles=[*rows_first, *iso], loc="outside right upper", fontsize=8, frameon=False)
+    figure.legend(handles=[*rows_first, *iso], loc="outside right upper", fontsize=8)
     return figure
 
 
@@ -220,9 +220,8 @@ def cost(rows: Sequence[Mapping], corpus: str, measures: Sequence[str] = ("level
         kind = measure.rpartition("_")[2]
         axis.set(xlabel="labels per clip", ylabel=f"{'F' if kind == 'f' else kind.capitalize()} (%)")
         axis.set_xlim(0, 1.08 * max((row["labels_per_clip"] for row in rows), default=1))
-        axis.grid(color="0.92")
-        axis.set_axisbelow(True)
+        axis.grid()
     handles = axes[0, 0].get_legend_handles_labels()[0]
-    figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
+    figure.legend(handles=handles, loc="outside right upper", fontsize=8)
     figure.suptitle(titled("What labels cost", corpus, [row["n"] for row in rows]), fontsize=11)
     return figure

@@ -40,8 +40,7 @@ def interval_dots(
     axis.set_yticks(range(len(rows)), [f"{plain(row['name'], 48)} (n = {row['n']})" for row in rows], fontsize=8)
     axis.invert_yaxis()
     axis.set(xlabel=f"score (%), 95 % interval of {called} over clips")
-    axis.grid(axis="x", color="0.9")
-    axis.set_axisbelow(True)
+    axis.grid(axis="x")
     if rows:
         axis.legend(fontsize=8)
     axis.set_title(", ".join(filter(None, [plain(title, 80), plain(corpus)])), fontsize=11)

@@ -38,7 +38,7 @@ def precision_recall(
     score_points(axis, rows, precision, recall)
     axis.set_title(titled("Recall", corpus, [row["n"] for row in rows]), loc="left")
     handles = [*axis.get_legend_handles_labels()[0], *iso]
-    figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
+    figure.legend(handles=handles, loc="outside right upper", fontsize=8)
     return figure
 
 

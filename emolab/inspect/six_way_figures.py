@@ -117,8 +117,7 @@ def _curves(axis: Axes, rows: Sequence[Mapping], key: str, scale: float = 1) -> 
         marker, line = _MARKERS[number % len(_MARKERS)], _LINES[number % len(_LINES)]
         axis.plot(x, y, line, marker=marker, color=f"C{number % 10}", label=plain(f"{name} (n = {own[0]['n']})", 48))
         axis.fill_between(x, low, high, color=f"C{number % 10}", alpha=0.12, linewidth=0)
-    axis.grid(color="0.92")
-    axis.set_axisbelow(True)
+    axis.grid()
 
 
 def _title(title: str, corpus: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import emolab
 from emolab.errors import EmolabError, unwritten
 
-_COMMANDS = ("run", "predict", "score", "extract", "fuse", "doctor", "lab")
+_COMMANDS = ("run", "predict", "score", "extract", "fuse", "report", "doctor", "lab")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -109,7 +109,9 @@ def _kernel_manager(runtime: str, events: Events) -> type:
 
         def __init__(self, **options: Any) -> None:
             transport = "ipc" if len(os.fsencode(runtime)) < _SOCKET_PATH - 50 else "tcp"
-            super().__init__(**{**options, "transport": transport})
+            # sockets named by Jupyter itself lie in the working folder, where those of two kernels would collide
+            ip = os.path.join(runtime, "kernel") if transport == "ipc" else "127.0.0.1"
+            super().__init__(**{**options, "transport": transport, "ip": ip})
 
         @property
         def kernel_spec(self) -> KernelSpec:

@@ -8,18 +8,20 @@ from typing import Any
 from emolab.workbench.files import write_text
 
 # What the page may load, enforced by the reader's browser as well: nothing but what is in the page itself.
-_POLICY = "default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'"
 _DROPPED = ["script", "link", "iframe", "frame", "object", "embed", "applet", "base", "meta", "form"]
 _FETCHING = ("src", "srcset", "poster", "data", "background", "href", "xlink:href", "action", "formaction")
 _REMOTE_STYLE = re.compile(r"@import[^;]*;?|url\(\s*['\"]?(?!data:|#)[^)]*\)", re.IGNORECASE)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal that shows the file would obey them
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark;
-        --ink: #1d2228; --page: #fff; --soft: #f4f5f7; --line: #d9dde2; --mark: #a3262a }
+        --ink: #1d2228; --page: #fff; --soft: #f4f5f7; --line: #d9dde2; --faint: #5c6570;
+        --mark: #a3262a }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e6e9; --page: #15181c; --soft: #1f242a; --line: #3a4149; --mark: #ff8c86 }
+  :root { --ink: #e4e6e9; --page: #15181c; --soft: #1f242a; --line: #3a4149; --faint: #a3abb5;
+          --mark: #ff8c86 }
 }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page);
        max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
@@ -58,10 +60,10 @@ def write_report(notebook: Path, report: Path, run: dict[str, Any]) -> None:
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(run["notebook"])} · {html.escape(run["profile"])}</title>
-<style>{_STYLE}{_code_style()}</style>
+<style>{STYLE}{_code_style()}</style>
 </head>
 <body>
 {_CONTROL.sub("", without_references(body))}

@@ -1,38 +1,36 @@
-"""`emolab run`: execute notebooks one by one, skip what is complete and unchanged, leave a report."""
+"""`emolab run`: execute notebooks, in their order or side by side; skip what is complete and unchanged."""
+
+from __future__ import annotations
 
 import json
 import os
-import selectors
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from emolab.errors import RunError
-from emolab.workbench.execute import signal_group
+from emolab.errors import InputError, RunError
 from emolab.workbench.files import FolderLock, write_json
 from emolab.workbench.hashing import Hashes, notebook_hash
-from emolab.workbench.places import CHECKOUT, find_notebooks, pick_notebooks, run_folder, shown
+from emolab.workbench.notebook_process import execute
+from emolab.workbench.places import find_notebooks, pick_notebooks, run_folder, shown
 from emolab.workbench.preflight.fit import require_fit
 from emolab.workbench.preflight.needs import Need, estimated_before
 from emolab.workbench.profiles import flatten, load_profile
-from emolab.workbench.progress import Progress
+from emolab.workbench.progress import Board, duration
 from emolab.workbench.provenance import RECORD_FILE, RUN_FILE, read_run
-from emolab.workbench.session import HEADLESS, hash_store, hashed
+from emolab.workbench.session import hash_store, hashed
 from emolab.workbench.settings import Settings
 from emolab.workbench.tables import Table, printable
 from emolab.workbench.unchanged import why_run
 
-_LEFTOVERS = (
-    RUN_FILE,
-    RECORD_FILE,
-    "report.html",
-    "metrics.json",
-)  # of an earlier run: gone before a new one starts
+# of an earlier run: gone before a new one starts
+_LEFTOVERS = (RUN_FILE, RECORD_FILE, "report.html", "metrics.json")
 
 
 def run_notebooks(
@@ -41,50 +39,80 @@ def run_notebooks(
     overrides: Sequence[str] = (),
     force: bool = False,
     anyway: bool = False,
+    jobs: int = 1,
 ) -> None:
     """Run the notebooks that `wanted` names (numbers, names, `all`) with a profile; print tables and reports.
 
-    A notebook that one of them reads from and that never ran to its end is run before it. Raises InputError for an
-    unknown notebook, profile or setting, for a folder in use and (without `anyway`) before a run that cannot fit,
-    RunError when a notebook fails. SIGTERM and a closed terminal end it as Ctrl-C does: no kernel lives on.
+    A notebook that one of them reads from and that never ran to its end is run before it. Up to `jobs` that do not wait
+    for each other run side by side, and share the cores. Raises InputError for an unknown notebook, profile or setting,
+    for a folder in use and (without `anyway`) before a run that cannot fit, RunError when a notebook fails; those
+    beside it run on to their ends. SIGTERM and a closed terminal end it as Ctrl-C does: no kernel lives on.
     """
+    if jobs < 1:
+        raise InputError("--jobs: at least one notebook runs at a time")
     settings = load_profile(profile, overrides)
     notebooks = _with_needed(pick_notebooks(list(wanted)), settings)
-    hashes = Hashes(hash_store(settings))
-    needs: dict[str, Need] | None = None
+    batch = _Batch(notebooks, settings, {"profile": profile, "settings": list(overrides)}, force, anyway, jobs)
+    began = time.monotonic()
     with _signals_end_the_run():
-        for name, notebook in notebooks.items():
-            folder = run_folder(settings.outputs, settings.profile, name)
-            lock = FolderLock(folder)
-            try:
-                reason = "asked for with --force" if force else why_run(folder, notebook, settings, hashes)
-                if reason is None:
-                    print(f"{name}: complete and unchanged, nothing to do")
-                else:
-                    if needs is None:  # now that something is to be run, for all that may be
-                        rest = {each: path for each, path in notebooks.items() if each >= name}
-                        needs = require_fit(settings, rest, hashes, force, anyway)
-                    print(f"{name}: running, {reason}", flush=True)
-                    parameters = {"profile": profile, "settings": list(overrides)}
-                    _run(notebook, folder, parameters, lock, hashes, needs.get(name))
-                hashes.save()
-            finally:
-                lock.release()
-            print_tables(folder)
+        _side_by_side(notebooks, {name: _waits_for(path, settings) for name, path in notebooks.items()}, batch, jobs)
+    if batch.ran > 1:
+        print(f"\n{batch.ran} notebooks in {duration(time.monotonic() - began)}")
+
+
+def _side_by_side(names: Iterable[str], waits_for: Mapping[str, set[str]], batch: _Batch, jobs: int) -> None:
+    """Run each notebook as soon as those that it waits for have ended, `jobs` at a time, in their order. After the
+    first that fails no other is started."""
+    waiting, running, failed = list(names), {}, []
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            while running or (waiting and not failed):
+                ready = [name for name in waiting if not waits_for[name] & {*waiting, *running.values()}]
+                for name in ready[: 0 if failed else jobs - len(running)]:
+                    waiting.remove(name)
+                    running[pool.submit(batch.run, name)] = name
+                for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[ended]
+                    failed += [error for error in [ended.exception()] if error is not None]
+        except BaseException:
+            batch.stop.set()  # and the pool waits until they have ended their kernels
+            raise
+    for error in failed[1:]:
+        print(printable(str(error)), file=sys.stderr)
+    if failed:
+        raise failed[0]
+
+
+def _needs(notebook: Path, settings: Settings) -> set[str]:
+    """The notebooks whose rows one reads with these settings. Its metadata name them: `emolab.needs`, notebook -> the
+    settings without which it is not needed (with a ! before it: those with which), or nothing."""
+    values = flatten(settings)
+    needs = _metadata(notebook).get("needs", {})
+    return {
+        name
+        for name, setting in needs.items()
+        if all(bool(values[key.lstrip("!")]) != key.startswith("!") for key in setting.split())
+    }
+
+
+def _waits_for(notebook: Path, settings: Settings) -> set[str]:
+    """The notebooks that go before one where they run as well: those it needs and, in its metadata, `emolab.after`."""
+    return _needs(notebook, settings) | set(_metadata(notebook).get("after", ()))
+
+
+def _metadata(notebook: Path) -> dict[str, Any]:
+    return json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("emolab", {})
 
 
 def _with_needed(notebooks: Mapping[str, Path], settings: Settings) -> dict[str, Path]:
-    """The notebooks in their order, with those whose rows they need. A notebook's metadata name them: `emolab.needs`,
-    notebook -> the settings without which it is not needed (with a ! before it: those with which), or nothing."""
+    """The notebooks in their order, with those whose rows they need and that never ran to their end."""
     every, chosen = find_notebooks(), dict(notebooks)
-    values, open_ = flatten(settings), list(notebooks)
+    open_ = list(notebooks)
     while open_:
         name = open_.pop()
-        metadata = json.loads(chosen[name].read_text(encoding="utf-8"))["metadata"]
-        for need, setting in metadata.get("emolab", {}).get("needs", {}).items():
+        for need in sorted(_needs(chosen[name], settings)):
             ran = (run_folder(settings.outputs, settings.profile, need) / RUN_FILE).is_file()
-            wanted = all(bool(values[key.lstrip("!")]) != key.startswith("!") for key in setting.split())
-            if ran or need in chosen or need not in every or not wanted:
+            if ran or need in chosen or need not in every:
                 continue
             print(f"{name} reads what {need} writes, which has not run: that goes first", flush=True)
             chosen[need] = every[need]
@@ -92,23 +120,76 @@ def _with_needed(notebooks: Mapping[str, Path], settings: Settings) -> dict[str,
     return {name: chosen[name] for name in sorted(chosen)}
 
 
-def _run(
-    notebook: Path,
-    folder: Path,
-    parameters: dict[str, Any],
-    lock: FolderLock,
-    hashes: Hashes,
-    need: Need | None,
-) -> None:
-    estimated = estimated_before(need, folder)
-    for leftover in _LEFTOVERS:
-        (folder / leftover).unlink(missing_ok=True)
-    executed = folder / notebook.name
-    before = notebook_hash(notebook)
-    _execute(notebook, executed, parameters, lock, folder / "execute.log")
+class _Batch:
+    """The notebooks of one run: `run` takes one to its end, `ran` counts those that had something to do, `stop` ends
+    those that run. One thread at a time decides, reads hashes and prints; only the notebooks run side by side."""
+
+    def __init__(
+        self,
+        notebooks: Mapping[str, Path],
+        settings: Settings,
+        parameters: dict[str, Any],
+        force: bool,
+        anyway: bool,
+        jobs: int,
+    ) -> None:
+        self._notebooks, self._settings, self._parameters = notebooks, settings, parameters
+        self._force, self._anyway = force, anyway
+        self._threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
+        self._hashes = Hashes(hash_store(settings))
+        self._needs: dict[str, Need] | None = None
+        self._board, self._turn = Board(list(notebooks), jobs), threading.RLock()
+        self.ran, self.stop = 0, threading.Event()
+
+    def run(self, name: str) -> None:
+        """Run a notebook where it has to, and print its tables."""
+        folder = run_folder(self._settings.outputs, self._settings.profile, name)
+        try:
+            with self._turn:
+                lock = FolderLock(folder)
+            try:
+                self._run_or_skip(name, folder, lock)
+            finally:
+                lock.release()
+        finally:
+            self._board.end(name)
+        with self._turn:
+            self._hashes.save()
+            print_tables(folder)
+
+    def _run_or_skip(self, name: str, folder: Path, lock: FolderLock) -> None:
+        notebook = self._notebooks[name]
+        with self._turn:
+            changed = "asked for with --force" if self._force else None
+            reason = changed or why_run(folder, notebook, self._settings, self._hashes)
+            if reason is None:
+                print(f"{name}: complete and unchanged, nothing to do")
+                return
+            need = self._estimated().get(name)
+            print(f"{name}: running, {reason}", flush=True)
+            self.ran += 1
+            estimated = estimated_before(need, folder)
+        for leftover in _LEFTOVERS:
+            (folder / leftover).unlink(missing_ok=True)
+        executed, before = folder / notebook.name, notebook_hash(notebook)
+        how = {"lock": lock, "lane": self._board.begin(name), "stop": self.stop, "threads": self._threads}
+        execute(notebook, executed, self._parameters, **how)
+        with self._turn:
+            _keep(folder, executed, before, estimated, self._hashes)
+
+    def _estimated(self) -> dict[str, Need]:
+        """What all that may be run will need: looked at once, now that something is to be run."""
+        if self._needs is None:
+            self._needs = require_fit(self._settings, self._notebooks, self._hashes, self._force, self._anyway)
+            self._board.expect({name: need.seconds.best for name, need in self._needs.items()})
+        return self._needs
+
+
+def _keep(folder: Path, executed: Path, before: str, estimated: dict[str, Any] | None, hashes: Hashes) -> None:
+    """Write the report and, last, run.json of a notebook that ran to its end."""
     record = read_run(folder, RECORD_FILE)
     if record is None:
-        raise RunError(f"{notebook.name} ran to its end without run.finish(), so nothing says what it made")
+        raise RunError(f"{executed.name} ran to its end without run.finish(), so nothing says what it made")
     from emolab.workbench.report import write_report
 
     report = folder / "report.html"
@@ -119,91 +200,6 @@ def _run(
     record["outputs"] |= {"notebook": hashed(executed, hashes), "report": hashed(report, hashes)}
     write_json(folder / RUN_FILE, record)
     (folder / RECORD_FILE).unlink()
-
-
-def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], lock: FolderLock, log: Path) -> None:
-    """Execute in a process of its own; raises RunError with notebook, cell and error when it fails."""
-    receiving, sending = os.pipe()
-    command = [sys.executable, "-m", "emolab.workbench.execute", str(notebook), str(executed)]
-    path = os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with open(log, "w", encoding="utf-8") as noise:  # of papermill and of compiled code below the kernel
-        process = subprocess.Popen(
-            [*command, json.dumps(parameters), str(sending)],
-            stdin=subprocess.DEVNULL,
-            stdout=noise,
-            stderr=noise,
-            pass_fds=[sending, lock.fileno()],
-            start_new_session=True,
-            env={**os.environ, HEADLESS: "1", "PYTHONPATH": path},  # the kernel runs this very emolab
-        )
-    os.close(sending)
-    kernels: list[int] = []
-    failed: dict[str, Any] | None = None
-    progress = Progress(notebook.stem)
-    try:
-        for event in _events(process, receiving, progress):
-            if event["event"] == "cell":
-                progress.cell(event["index"], event["cells"])
-            elif event["event"] == "text":
-                progress.text(event["text"])
-            elif event["event"] == "kernel":
-                kernels.append(event["group"])
-            elif event["event"] == "failed":
-                failed = event
-    finally:
-        progress.close()
-        os.close(receiving)
-        _end(process, kernels)
-    if failed:
-        _fail(notebook, executed, failed)
-    if process.returncode:
-        raise RunError(f"{notebook.name} ended with code {process.returncode}: {_last_line(log)} (see {shown(log)})")
-    log.unlink()
-
-
-def _events(process: subprocess.Popen, receiving: int, progress: Progress) -> Iterator[dict[str, Any]]:
-    """Events of the executing process, until it has ended."""
-    rest = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(receiving, selectors.EVENT_READ)
-        while True:
-            ended = process.poll() is not None
-            while selector.select(timeout=0 if ended else 0.5):
-                chunk = os.read(receiving, 65536)
-                if not chunk:
-                    process.wait()
-                    return
-                *lines, rest = (rest + chunk).split(b"\n")
-                yield from map(json.loads, lines)
-            if ended:
-                return
-            progress.show()
-
-
-def _end(process: subprocess.Popen, kernels: list[int]) -> None:
-    """End the executing process (it ends its kernel), and whatever is left of both process groups."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout=6)
-        except subprocess.TimeoutExpired:
-            pass
-    for group in (process.pid, *kernels):
-        signal_group(group, signal.SIGKILL)
-    process.wait()
-
-
-def _fail(notebook: Path, executed: Path, failed: dict[str, Any]) -> NoReturn:
-    source = failed["source"].strip().splitlines()
-    cell = f" in cell {failed['cell'] + 1}" if failed["cell"] is not None else ""
-    line = f" (`{source[0][:80]}`)" if source else ""
-    error = " ".join(printable(failed["error"]).split())[:500].rstrip(".")
-    raise RunError(f"{notebook.name} failed{cell}{line}: {error}. What ran is in {shown(executed)}")
-
-
-def _last_line(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "no message"
 
 
 def _cell_seconds(executed: Path) -> list[float | None]:

@@ -51,7 +51,7 @@ class Run:
         self._inputs: dict[str, dict[str, Any]] = {}
         self._rows: dict[str, Path] = {}
         self._written: dict[str, Path] = {}
-        self._figures: dict[str, Path] = {}
+        self._figures: dict[str, tuple[Path, str]] = {}  # with what each shows, in words
 
     def __repr__(self) -> str:
         changed = [f"  {key} = {value}" for key, value in flatten(self.settings).items()]
@@ -75,8 +75,9 @@ class Run:
         with rc_context({"svg.hashsalt": "emolab"}):  # the same figure gives the same file
             figure.savefig(path.with_suffix(".svg"), bbox_inches="tight", metadata={"Date": None})
         pyplot.close(figure)
-        self._figures[name] = path
-        display(Image(data=path.read_bytes(), alt=alt or name.replace("_", " ")))
+        told = alt or name.replace("_", " ")
+        self._figures[name] = path, told
+        display(Image(data=path.read_bytes(), alt=told))
 
     def use(self, label: str, source: str | Path) -> None:
         """Name what the run reads: a file or folder (recorded by content) or a model's hub identity."""
@@ -128,6 +129,7 @@ class Run:
             "seed": self.settings.seed,
             "table": [{"table": name, **row} for name, table in self._tables.items() for row in table.rows],
             "notes": {name: table.note for name, table in self._tables.items() if table.note},
+            "figures": {name: alt for name, (_, alt) in self._figures.items()},
         }
         write_json(self.folder / "metrics.json", metrics)
         name = provenance.RECORD_FILE if self.headless else provenance.RUN_FILE
@@ -137,7 +139,7 @@ class Run:
 
     def _record(self) -> dict[str, Any]:
         files = {"metrics": self.folder / "metrics.json", **self._rows, **self._written}
-        for figure, path in self._figures.items():
+        for figure, (path, _) in self._figures.items():
             files |= {f"{figure}.png": path, f"{figure}.svg": path.with_suffix(".svg")}
         outputs = {label: hashed(path, self._hashes) for label, path in files.items()}
         for label, path in self._rows.items():

@@ -6,12 +6,14 @@ import json
 import os
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from emolab.workbench.files import write_text
 from emolab.workbench.places import find_notebooks, outputs_folder
+from emolab.workbench.progress import duration
 from emolab.workbench.provenance import RUN_FILE, read_run
 
 _TITLE = re.compile(r"#\s*(?:\d+\s*·\s*)?(.+)")
@@ -56,7 +58,7 @@ def overview(outputs: str = "outputs") -> str:
     head = ["notebook", *(f"profile {_plain(profile)}" for profile in profiles)]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for name, path in notebooks.items():
-        cells = [f"[{name}]({_link(path, folder)}): {_plain(_title(path))}"]
+        cells = [f"[{name}]({_link(path, folder)}): {_plain(title_of(path))}"]
         cells += [_state(folder / profile / name, folder) for profile in profiles]
         lines.append(f"| {' | '.join(cells)} |")
     run = "Nothing has been run yet: open a notebook and run its cells, or type `emolab run all --profile demo`."
@@ -74,15 +76,15 @@ def _state(run_folder: Path, folder: Path) -> str:
     if run is None:
         return "begun, not finished" if any(run_folder.glob("*.jsonl")) else "–"
     pages = [f"[{name}]({_link(run_folder / file, folder)})" for file, name in _PAGES if (run_folder / file).is_file()]
-    return ", ".join([f"✓ {_plain(str(run.get('started', ''))[:16].replace('T', ' '))} UTC, {_took(run)}", *pages])
+    return ", ".join([f"✓ {_plain(str(run.get('started', ''))[:16].replace('T', ' '))} UTC, {took(run)}", *pages])
 
 
-def _took(run: dict[str, Any]) -> str:
-    seconds = float(run.get("seconds") or 0)
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+def took(run: Mapping[str, Any]) -> str:
+    """How long a run took, in words."""
+    return duration(float(run.get("seconds") or 0))
 
 
-def _title(path: Path) -> str:
+def title_of(path: Path) -> str:
     """The heading of a notebook without its number."""
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]

@@ -21,7 +21,10 @@ class Table:
         self.columns = list(dict.fromkeys(key for row in self.rows for key in row if key not in _ASIDE))
 
     def _cells(self) -> list[list[str]]:
-        return [[_shown(row, column) for column in self.columns] for row in self.rows]
+        return [
+            [f"{shown_value(row.get(column))} {shown_interval(row, column)}".strip() for column in self.columns]
+            for row in self.rows
+        ]
 
     def _repr_html_(self) -> str:
         def line(tag: str, cells: list[str]) -> str:
@@ -69,14 +72,14 @@ def _plain(value: Any) -> str | int | float | bool | None:
     raise ValueError(f"a table holds text and numbers, not {type(value).__name__}: {value!r}")
 
 
-def _shown(row: dict[str, Any], column: str) -> str:
-    text = _number(row.get(column))
-    if bounds := row["interval"].get(column):
-        text += f" [{_number(bounds[0])}, {_number(bounds[1])}]"
-    return text
+def shown_interval(row: Mapping[str, Any], column: str) -> str:
+    """The interval of a row's value, "[low, high]"; empty where it has none."""
+    bounds = row["interval"].get(column)
+    return f"[{shown_value(bounds[0])}, {shown_value(bounds[1])}]" if bounds else ""
 
 
-def _number(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """A value of a row as tables show it."""
     if value is None:
         return "–"
     return f"{value:.3f}" if isinstance(value, float) else printable(str(value))

@@ -16,6 +16,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--profile", default="demo", help="name of a profile, or a YAML file (default: demo)")
     parser.add_argument("--data", metavar="DIR", help="folder of the clips, in any layout that emolab reads")
     parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help="override settings")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N",
+        help="notebooks side by side where none waits for another (default: 1); they share the cores and the GPU",
+    )  # fmt: skip
     parser.add_argument("--force", action="store_true", help="run also what is complete and unchanged")
     parser.add_argument("--anyway", action="store_true", help="run also what cannot fit by emolab's estimate")
 
@@ -26,5 +30,5 @@ def run(args: argparse.Namespace) -> int:
     from emolab.workbench.runner import run_notebooks
 
     settings = [*data_settings(args.data), *args.set]
-    run_notebooks(args.notebooks, args.profile, settings, args.force, anyway=args.anyway)
+    run_notebooks(args.notebooks, args.profile, settings, args.force, args.anyway, args.jobs)
     return 0
