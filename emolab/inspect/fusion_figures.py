@@ -48,10 +48,13 @@ def plane(
     iso = recall_precision_axis(axis, [*values, *bounds], precision)
     score_points(axis, rows, precision, recall)
     taken = [(100 * row[precision], 100 * row[recall]) for row in paper]
+    names = [row["name"] for row in rows]
     for number, (name, points) in enumerate(curves.items()):
+        # the colour of the strategy's own point (the first of `vote 2`, `vote 3`), where it has one
+        colour = next((i for i, each in enumerate(names) if each.startswith(name)), number + len(rows)) % 10
         x, y = ([100 * point[measure] for point in points] for measure in (precision, recall))
         axis.plot(
-            x, y, linestyle=_LINES[number % len(_LINES)], linewidth=1.9, color=f"C{(number + len(rows)) % 10}",
+            x, y, linestyle=_LINES[number % len(_LINES)], linewidth=1.9, color=f"C{colour}",
             marker=_MARKERS[number % len(_MARKERS)], markersize=4.5, zorder=4,
             label=f"{plain(name, 40)}, over its setting",
         )  # fmt: skip
@@ -64,7 +67,9 @@ def plane(
         label = f"{number}  {plain(row['name'], 44)}"
         axis.plot(*at, "*", markersize=12, color="0.25", markerfacecolor="white", label=label, zorder=5)
         axis.annotate(str(number), at, (6, 4), textcoords="offset points", fontsize=7, zorder=6)
-    axis.set_title(titled("Recall", corpus, [row["n"] for row in rows]), loc="left")
+    axis.set_title(
+        titled(f"Recall against {precision.rpartition('_')[2]}", corpus, [row["n"] for row in rows]), loc="left"
+    )
     rows_first = sorted(axis.get_legend_handles_labels()[0], key=lambda each: not isinstance(each, ErrorbarContainer))
     figure.legend(handles=[*rows_first, *iso], loc="outside right upper", fontsize=8)
     return figure

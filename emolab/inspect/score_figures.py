@@ -36,7 +36,9 @@ def precision_recall(
     points = [row[name] for row in rows for name in (precision, recall)]
     iso = recall_precision_axis(axis, [*points, *bounds], precision)
     score_points(axis, rows, precision, recall)
-    axis.set_title(titled("Recall", corpus, [row["n"] for row in rows]), loc="left")
+    axis.set_title(
+        titled(f"Recall against {precision.rpartition('_')[2]}", corpus, [row["n"] for row in rows]), loc="left"
+    )
     handles = [*axis.get_legend_handles_labels()[0], *iso]
     figure.legend(handles=handles, loc="outside right upper", fontsize=8)
     return figure

@@ -51,7 +51,7 @@ def open_panel(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
     return panel.on(kept), {clip: truth[clip] for clip in kept}, corpus_name(run.settings, root)
 
 
-def last_row(run: Run, panel: Panel, spliced: Panel) -> tuple[str, Runs, dict[str, float | None]]:
+def last_row(run: Run, panel: Panel, spliced: Panel) -> tuple[str, Runs, dict[str, str | float | None]]:
     """The last system of Table 2: its name, its label sets and the paper's numbers. Zero-shot, fine-tuned and
     discriminative labels spliced, one run for each seed of the fine-tuning; of published predictions the splice of
     `spliced`, for which the paper has no number."""
@@ -67,8 +67,8 @@ def last_row(run: Run, panel: Panel, spliced: Panel) -> tuple[str, Runs, dict[st
     for rows in tuned.values() or [[]]:
         some = Panel((first, member_of_rows(FINE_TUNE, rows), last), panel.clip_ids)
         runs.append(union().fit(some, {})(some))
-    (model, _), numbers = list(PAPER_TABLE_2.items())[-1]
-    return model, runs, dict(zip(names, numbers, strict=True))
+    (model, preprocess), numbers = list(PAPER_TABLE_2.items())[-1]
+    return model, runs, {"preprocess": preprocess, **dict(zip(names, numbers, strict=True))}
 
 
 def _published(run: Run) -> tuple[Panel, dict[str, list[str]], str]:

@@ -25,9 +25,9 @@ from emolab.workbench.tables import printable, shown_interval, shown_value
 
 _PICTURE = "notebooks/pictures/pipeline.svg"
 _HEADINGS = {
-    "name": "", "avg": "Avg", "level1_f": "level-1 F", "level1_precision": "level-1 P", "level1_recall": "level-1 R",
-    "level2_f": "level-2 F", "labels_per_clip": "labels a clip", "p_level1_f": "p (level-1 F)", "p_avg": "p (Avg)",
-    "by_seed": "over the seeds", "runs": "seeds",
+    "name": "", "avg": "Avg", "level1_f": "level-1 F", "level2_f": "level-2 F", "labels_per_clip": "labels a clip",
+    "p_level1_f": "p (level-1 F)", "p_avg": "p (Avg)", "by_seed": "over the seeds", "runs": "seeds",
+    "preprocess": "what is seen", "weighted_f1": "weighted F1", "macro_f1": "macro F1",
 }  # fmt: skip
 
 
@@ -150,20 +150,34 @@ def _table(rows: list[dict], columns: tuple[str, ...], notes: list[str]) -> dict
     keys = dict.fromkeys(key for row in rows for key in row if key not in ("table", "interval", "name"))
     wanted = ["name", *(key for key in columns or keys if key in keys)]
     wanted.sort(key=_is_paper)  # stable: the order is else as given
+    kinds = {key: _kind(key, [row.get(key) for row in rows]) for key in wanted}
     cells = [
         [
-            {"text": shown_value(row.get(key)), "interval": shown_interval(row, key), "paper": _is_paper(key)}
+            {"text": _shown(key, row.get(key)), "interval": shown_interval(row, key), "kind": kinds[key]}
             for key in wanted
         ]
         for row in rows
     ]
-    heads = [{"text": _heading(key), "paper": _is_paper(key)} for key in wanted]
+    heads = [{"text": _heading(key), "kind": kinds[key]} for key in wanted]
     told = list(dict.fromkeys(printable(note) for note in notes if note))
     return {"heads": heads, "rows": cells, "paper": sum(map(_is_paper, wanted)), "notes": told}
 
 
 def _is_paper(key: str) -> bool:
     return key.split("_")[0] == "paper"
+
+
+def _kind(key: str, values: list[Any]) -> str:
+    """How a column is set: the paper's, one of text, of long text, or of numbers."""
+    texts = [value for value in values if isinstance(value, str)]
+    if _is_paper(key) or not texts:
+        return "paper" if _is_paper(key) else "number"
+    return "long words" if max(map(len, texts)) > 40 else "words"
+
+
+def _shown(key: str, value: Any) -> str:
+    small = key.split("_")[0] == "p" and isinstance(value, float) and value < 0.001
+    return "< 0.001" if small else shown_value(value)
 
 
 def _heading(key: str) -> str:

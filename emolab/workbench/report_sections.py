@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-WHEEL = ("level1_f", "level1_precision", "level1_recall", "level2_f")
+WHEEL = ("level1_f", "level2_f")
 MER2024 = ("avg", "accuracy", "recall")
 PAPER = ("paper_avg", "paper_accuracy", "paper_recall")
-GAIN = ("n", "runs", *MER2024, "by_seed", "p")  # of differences
+GAIN = ("n", *MER2024, "by_seed", "p")  # of differences
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ SECTIONS = (
         "their unions (sections 2.1 and 2.3).",
         (
             Part(
-                _FACES, "table_2", "Table 2", ("n", "runs", *MER2024, "labels_per_clip", *PAPER),
+                _FACES, "table_2", "Table 2", ("preprocess", "n", *MER2024, "labels_per_clip", *PAPER),
                 instead=_INTERNVL, more=(_FUSION, "table_2"),
             ),
             Part(_INTERNVL, "differences", "Does fine-tuning help?", GAIN),
@@ -72,7 +72,7 @@ SECTIONS = (
         "A model that sees, hears and reads describes the test clips; InternVL's language model, or the lexicon, takes "
         "labels out of its words (section 2.2).",
         (
-            Part(_AFFECTGPT, "table_3", "Table 3", ("n", "runs", *MER2024, "labels_per_clip", *PAPER)),
+            Part(_AFFECTGPT, "table_3", "Table 3", ("n", *MER2024, "labels_per_clip", *PAPER)),
             Part(_AFFECTGPT, "differences", "All modalities against some, and SFT against before", GAIN),
         ),
     ),
@@ -81,10 +81,10 @@ SECTIONS = (
         "One thing changed at a time, the rest the same: what is shown of a clip (05), what is given of it (04), and "
         "each step of the discriminative side (06, out of fold). Differences are paired by clip.",
         (
-            Part(_FACES, "views", "Face crop or entire frame", ("n", "runs", *MER2024, "labels_per_clip")),
+            Part(_FACES, "views", "Face crop or entire frame", ("n", *MER2024, "labels_per_clip")),
             Part(_FACES, "differences", "What a crop costs, and why", GAIN),
             _figure(_FACES, "families", "Recall of each emotion: crop against frame"),
-            Part(_AFFECTGPT, "modalities", "AffectGPT by what it is given", ("n", "runs", *MER2024, "labels_per_clip")),
+            Part(_AFFECTGPT, "modalities", "AffectGPT by what it is given", ("n", *MER2024, "labels_per_clip")),
             _figure(_AFFECTGPT, "modalities", "AffectGPT by what it is given"),
             Part(_SIX, "ablation", "The discriminative side, step by step"),
             Part(_SIX, "steps", "What each step adds"),

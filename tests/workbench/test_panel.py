@@ -78,6 +78,7 @@ def test_rows_of_the_earlier_notebooks(project):
     assert six.probabilities["c1"] == {"sad": 0.6, "angry": 0.4} and not six.texts
     system, runs, paper = last_row(run, panel, panel)
     assert system == "zero-shot + fine-tune + discriminative model"
+    assert paper.pop("preprocess") == "entire image"
     assert paper == {"paper_avg": 0.6167, "paper_accuracy": 0.3895, "paper_recall": 0.8439}
     assert [fused["c1"] for fused in runs] == [["happy", f"seed {seed}", "proud", "sad", "angry"] for seed in (3, 4)]
     run.finish()
