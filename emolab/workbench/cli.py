@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 import emolab
 from emolab.errors import EmolabError, unwritten
@@ -12,8 +13,8 @@ from emolab.errors import EmolabError, unwritten
 _COMMANDS = ("run", "predict", "score", "extract", "fuse", "report", "doctor", "lab")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns its exit code: 0 good, 1 a run failed, 2 bad input, 130 Ctrl-C."""
+def make_parser() -> tuple[argparse.ArgumentParser, dict[str, ModuleType]]:
+    """The parser of the command line, and the module of each of its commands."""
     parser = argparse.ArgumentParser(
         prog="emolab",
         description="Open-vocabulary emotion labels for videos of people: predict, score, run the notebooks.",
@@ -24,6 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = {name: importlib.import_module(f"emolab.workbench.commands.{name}") for name in _COMMANDS}
     for command in commands.values():
         command.add_parser(subparsers)
+    return parser, commands
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns its exit code: 0 good, 1 a run failed, 2 bad input, 130 Ctrl-C."""
+    parser, commands = make_parser()
     args = parser.parse_args(argv)
     try:
         code = commands[args.command].run(args)
