@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -22,8 +23,13 @@ def read_rows(root: str | Path) -> list[Clip]:
     """emolab's layout: `clips.jsonl`, one Clip a line, with media paths relative to the folder and inside it (they may
     be links to elsewhere). Raises InputError naming file and line."""
     root = Path(root).absolute()
+    return clips_of(json_rows(root / "clips.jsonl"), root)
+
+
+def clips_of(rows: Iterable[tuple[str, dict]], root: Path) -> list[Clip]:
+    """Clips of (where it stands, row) pairs, their media paths below `root`. Raises InputError naming where."""
     clips: dict[str, Clip] = {}
-    for where, row in json_rows(root / "clips.jsonl"):
+    for where, row in rows:
         clip = Clip.from_row(row, where)
         if clip.clip_id in clips:
             raise InputError(f"{where}: clip_id {clip.clip_id!r} stands twice; ids must be unique.")
@@ -36,9 +42,9 @@ def read_rows(root: str | Path) -> list[Clip]:
 def read_folder(paths: Sequence[str | Path], transcripts: str | Path | None = None) -> list[Clip]:
     """Videos given by name or found below folders, sorted; hidden ones are passed over, one given twice counts once.
 
-    clip_id is the file name without its ending, with folder and ending where two would be the same. `transcripts` is a
-    CSV, see `read_transcripts`; its names may carry the folder as well. Raises InputError for a path that is missing or
-    unreadable, and for a transcript that could belong to several clips.
+    clip_id is the file name (composed, NFC) without its ending, with folder and ending where two would be the same.
+    `transcripts` is a CSV, see `read_transcripts`; its names may carry the folder as well. Raises InputError for a path
+    that is missing or unreadable, and for a transcript that could belong to several clips.
     """
     files: dict[Path, str] = {}  # file -> its name below the folder that was given
     for path in map(Path, paths):
@@ -54,21 +60,25 @@ def read_folder(paths: Sequence[str | Path], transcripts: str | Path | None = No
                 raise InputError(f"{path}: no such file or folder; give a video or a folder of videos.")
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from None
-    stems = Counter(file.stem for file in files)
+    stems = Counter(_composed(file.stem) for file in files)
     spoken = read_transcripts(transcripts) if transcripts else {}
     clips: dict[str, Clip] = {}
     for file, below in files.items():
-        only = stems[file.stem] == 1
-        clip_id = as_text(file.stem if only else below)
+        stem, below = _composed(file.stem), _composed(below)
+        only = stems[stem] == 1
+        clip_id = as_text(stem if only else below)
         if clip_id in clips:
             raise InputError(f"{file}: another video is called {clip_id} as well; give one folder above both.")
-        words = spoken.get(_bare(below), spoken.get(file.stem) if only else None)
-        if words is None and not only and spoken.get(file.stem):
-            raise InputError(
-                f"{transcripts}: {file.stem} could be any of {stems[file.stem]} videos; name the folder too."
-            )
+        words = spoken.get(_bare(below), spoken.get(stem) if only else None)
+        if words is None and not only and spoken.get(stem):
+            raise InputError(f"{transcripts}: {stem} could be any of {stems[stem]} videos; name the folder too.")
         clips[clip_id] = Clip(clip_id, video=str(file), transcript=words or "", corpus="folder")
     return list(clips.values())
+
+
+def _composed(name: str) -> str:
+    """A name as people type it in their lists: macOS stores ü as u with a mark."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _bare(name: str) -> str:
@@ -83,7 +93,7 @@ def read_transcripts(path: str | Path) -> dict[str, str]:
     """
     spoken: dict[str, str] = {}
     for where, (name, text) in csv_rows(path, ID_COLUMNS, TEXT_COLUMNS):
-        clip = _bare(name)
+        clip = _composed(_bare(name))
         if clip in spoken:
             raise InputError(f"{where}: {clip} stands twice; each clip has one transcript.")
         spoken[clip] = text

@@ -1,8 +1,9 @@
-"""Figures for notebooks and reports. Signs, not only colours, say what is right: ✓ matched, − missed, + spurious."""
+"""Figures for notebooks and reports. Signs, not only colours, say what is right: ✓ matched, − missed, + spurious, and ·
+where no truth is known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -10,9 +11,10 @@ from matplotlib.figure import Figure
 
 from emolab.corpora.clip import Clip
 from emolab.inspect.style import plain
+from emolab.scoring.grouping import clean_labels
 from emolab.scoring.match import match
 
-COLOURS = {"✓": "#1b7837", "−": "#7f7f7f", "+": "#c51b7d"}  # also told apart without colour vision
+COLOURS = {"✓": "#1b7837", "−": "#7f7f7f", "+": "#c51b7d", "·": "#000000"}  # also told apart without colour vision
 
 
 def prediction_sheet(
@@ -33,17 +35,26 @@ def prediction_sheet(
             axis.set_axis_off()
         for axis, image in zip(line, images, strict=False):
             axis.imshow(image)
-        found = match(clip.labels or (), row["labels"])
-        line[0].set_title(plain(f"{clip.clip_id}   “{clip.transcript}”", 110), loc="left", fontsize=8.5)
-        at = 0.0
-        for sign, words in (("✓", found.matched), ("−", found.missed), ("+", found.spurious)):
-            for word in words:
-                text = plain(f"{sign} {word}")
-                line[0].text(at, -0.05, text, transform=line[0].transAxes, fontsize=8.5, va="top", color=COLOURS[sign])
-                at += 0.09 * len(text) * 0.62 + 0.1
+        spoken = f"   “{clip.transcript}”" if clip.transcript else ""
+        line[0].set_title(plain(f"{clip.clip_id}{spoken}", 110), loc="left", fontsize=8.5)
+        below = {"xy": (0, 0), "xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+        at = 0.0  # points, for frames are wide or narrow
+        for sign, word in _signed(clip, row["labels"]):
+            text = plain(f"{sign} {word}")
+            line[0].annotate(text, xytext=(at, -4), fontsize=8.5, color=COLOURS[sign], **below)
+            at += 7 * len(text) + 12
         if row["error"]:
-            line[0].text(0, -0.2, plain(row["error"], 110), transform=line[0].transAxes, fontsize=8, va="top")
+            line[0].annotate(plain(row["error"], 110), xytext=(0, -17), fontsize=8, **below)
     figure.subplots_adjust(hspace=0.42, wspace=0.03)
     if corpus:
         figure.text(0.99, 0.005, plain(corpus), fontsize=8, ha="right", transform=figure.transFigure)
     return figure
+
+
+def _signed(clip: Clip, said: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if clip.labels is None:
+        yield from (("·", word) for word in clean_labels(said))
+        return
+    found = match(clip.labels, said)
+    for sign, words in (("✓", found.matched), ("−", found.missed), ("+", found.spurious)):
+        yield from ((sign, word) for word in words)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from emolab.errors import InputError
 from emolab.inspect.inspection import ANSWERED, FAILED, NOT_ASKED, Inspection
-from emolab.inspect.media import Media
+from emolab.inspect.media import Look, Media
 from emolab.inspect.sources import PAGE, script, style
 
 EXAMPLES = 8
@@ -53,15 +53,18 @@ def write_page(
     filmed = [position for position in worst.tolist() if inspection.clips[position].video]
     shown = set(filmed[:pictures]) if media else set()
     illustrated = [(place, position) for place, position in enumerate(positions) if position in shown]
-    parts = [_index(inspection, positions, media, len(illustrated), title)]
+    bar = tqdm(illustrated, "pictures of the page", unit="clip", delay=2, leave=False)
+    taken = {place: _pictures(inspection, position, media) for place, position in bar}
+    looks = media.looks if taken else ()
+    parts = [_index(inspection, positions, looks, sum(bool(each["thumb"]) for each in taken.values()), title)]
     parts.append(_data("ei-texts", _base64(inspection.texts(positions))))
     parts += [_data(f"ei-clip-{place}", _clip(inspection, position)) for place, position in enumerate(positions)]
-    for place, position in tqdm(illustrated, "pictures of the page", unit="clip", delay=2, leave=False):
-        parts.append(_data(f"ei-pictures-{place}", _pictures(inspection, position, media)))
+    parts += [_data(f"ei-pictures-{place}", each) for place, each in taken.items()]
     return _write(Path(path), _document(title or f"Inspector · {inspection.corpus}", parts))
 
 
-def _index(inspection: Inspection, positions: Sequence[int], media: Media | None, pictures: int, title: str) -> str:
+def _index(inspection: Inspection, positions: Sequence[int], looks: Sequence[Look], pictures: int, title: str) -> str:
+    """`pictures`: how many clips have some; a file without any still says why in its place."""
     about, buffers = inspection.index(positions)
     held = "all clips" if len(positions) == len(inspection) else f"the worst of {len(inspection):,} clips"
     note = f"{held}, {pictures:,} of them with pictures" if pictures else f"{held}, without pictures"
@@ -69,7 +72,7 @@ def _index(inspection: Inspection, positions: Sequence[int], media: Media | None
     more |= {"against": "corpus", "annotations": {}, "keep": None, "note": f"this page: {note}"} | (
         {"corpus": title} if title else {}
     )
-    more |= {"looks": [{"name": look.name} for look in media.looks] if media and pictures else []}
+    more |= {"looks": [{"name": look.name} for look in looks]}
     return _data("ei-index", {"index": about | more, "buffers": [_base64(buffer) for buffer in buffers]})
 
 

@@ -155,8 +155,8 @@ class Media:
         return said, [_small(image, side) for image in drawn.images]
 
     def faces(self, clip: Clip, look: int, side: int = 160) -> tuple[dict[str, Any], list[bytes]]:
-        """The face crops of these frames: `found` counts the faces of each frame; those with one give a JPEG. Models
-        see still images whole, so these have no crops."""
+        """The face crops of these frames: `found` counts the faces of each frame; those with one give a JPEG; `problem`
+        says why there are none, and damage is told by `frames`. Models see still images whole: these have no crops."""
         seen = self._look(look)
         if is_still(clip):
             return {"found": [], "problem": None}, []
@@ -164,7 +164,7 @@ class Media:
             crops = clip_faces(clip, seen.frames, seen.faces, seen.seed, seen.cache_dir, size=seen.faces.size)
         except InputError as error:
             return {"found": [], "problem": _readable(error)}, []
-        return {"found": list(crops.found), "problem": crops.problem}, [_small(image, side) for image in crops.images]
+        return {"found": list(crops.found), "problem": None}, [_small(image, side) for image in crops.images]
 
     def thumb(self, clip: Clip, height: int = 108) -> bytes:
         """A JPEG of one frame near the middle; empty where there is none."""

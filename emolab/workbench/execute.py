@@ -74,6 +74,7 @@ def _execute(notebook: str, output: str, parameters: dict[str, Any], events: Eve
             parameters,
             progress_bar=False,
             autosave_cell_every=30,
+            start_timeout=600,  # a crowded machine takes its time
             stderr_file=events,
             kernel_name="python3",
             language="python",

@@ -11,9 +11,11 @@ from emolab.errors import InputError
 from emolab.inspect.media import Look
 from emolab.media.settings import FrameSettings
 from emolab.workbench.corpus import corpus_files, corpus_name, open_corpus
+from emolab.workbench.live import note
 from emolab.workbench.panel import open_panel, own_rows
 from emolab.workbench.session import Run
 from emolab.workbench.settings import Settings
+from emolab.workbench.tables import printable
 
 FUSED = "07_fusion_analysis"
 
@@ -22,8 +24,9 @@ def open_inspected(run: Run) -> tuple[list[Clip], dict[str, dict[str, Mapping[st
     """The clips that any model answered, model -> clip_id -> Prediction row, and what the corpus is called; all that is
     read is named to the run.
 
-    With `fusion.predictions` these files; else what notebooks 03, 04 and 06 of the profile have written so far. Of 07
-    the strategies that `inspector.fused` names. InputError where no notebook has run and no files are named.
+    With `fusion.predictions` these files; else what notebooks 03, 04 and 06 of the profile have written so far; a line
+    is printed where a shipped model was asked about clips that are not drawn. Of 07 the strategies that
+    `inspector.fused` names. InputError where no notebook has run and no files are named.
     """
     if run.settings.fusion.predictions or not run.settings.internvl.path:
         clips, answers, corpus = _published(run)
@@ -36,6 +39,10 @@ def open_inspected(run: Run) -> tuple[list[Clip], dict[str, dict[str, Mapping[st
         if not answers:
             first = f"emolab run 03 --profile {run.settings.profile}"
             raise InputError(f"no notebook of profile {run.settings.profile} has made predictions yet; first: {first}")
+        labelled = {clip for rows in answers.values() for clip, row in rows.items() if row["labels"]}
+        others = [clip for clip in clips if clip.clip_id in labelled] if run.settings.corpus.reader != "drawn" else []
+        if warning := note(run.settings, others):
+            print(printable(f"note: {warning}"))
     answers |= _fused(run)
     answered = {clip for rows in answers.values() for clip in rows}
     kept = [clip for clip in clips if clip.clip_id in answered]

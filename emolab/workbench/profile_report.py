@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -78,26 +79,39 @@ def _page(settings: Settings, profile: str, found: Mapping[str, Found], start: P
     from jinja2 import Environment
 
     template = files("emolab.workbench").joinpath("profile_report.html.jinja").read_text(encoding="utf-8")
+    newest = max(found.values(), key=lambda each: str(each.run.get("started", ""))).run.get("settings", {})
+    others = [f"--set={key}={value}" for key, value in _differing(newest, flatten(load_profile(profile)))]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
         policy=POLICY,
         style=STYLE,
         profile=printable(settings.profile),
         about=printable(settings.about),
-        drawn=_is_drawn(found),
+        clips=_whose(newest),
+        drawn=_is_drawn(newest),
+        strange=not _is_drawn(newest) and str(newest.get("internvl.path")).startswith("shipped:"),
         picture=_pipeline(),
-        notebooks=[_state(name, profile, found.get(name), start) for name in find_notebooks()],
+        notebooks=[
+            _state(name, shlex.join([f"--profile={profile}", *others]), found.get(name), start)
+            for name in find_notebooks()
+        ],
         sections=[section for each in SECTIONS if (section := _section(each, found))],
         mixed=_mixed(found),
         runs=[_provenance(each) for each in found.values()],
         versions=_versions(found),
-        changed=_changed(settings, found),
+        changed=_differing(newest, flatten(Settings(settings.profile, settings.about))),
     )
 
 
-def _is_drawn(found: Mapping[str, Found]) -> bool:
-    settings = [each.run.get("settings", {}) for each in found.values()]
-    return any(each.get("corpus.reader") == "drawn" and not each.get("fusion.predictions") for each in settings)
+def _is_drawn(settings: Mapping[str, Any]) -> bool:
+    return settings.get("corpus.reader") == "drawn" and not settings.get("fusion.predictions")
+
+
+def _whose(settings: Mapping[str, Any]) -> str:
+    """The clips of the newest run, in words."""
+    if predictions := settings.get("fusion.predictions"):
+        return printable(f"those of the predictions in {predictions}")
+    return "drawn by emolab" if _is_drawn(settings) else printable(str(settings.get("corpus.root")))
 
 
 def _pipeline() -> str | None:
@@ -106,11 +120,11 @@ def _pipeline() -> str | None:
     return next((_embedded(root / _PICTURE) for root in roots if (root / _PICTURE).is_file()), None)
 
 
-def _state(name: str, profile: str, found: Found | None, start: Path) -> dict[str, str]:
+def _state(name: str, again: str, found: Found | None, start: Path) -> dict[str, str]:
     """A line of the table of notebooks."""
     about = {"name": name, "title": title_of(find_notebooks()[name])}
     if found is None:
-        return about | {"missing": f"emolab run {name[:2]} --profile {profile}"}
+        return about | {"missing": printable(f"emolab run {name[:2]} {again}")}
     pages = {"report": found.folder / "report.html", "inspector": found.folder / "inspector.html"}
     links = {label: quote(os.path.relpath(path, start)) for label, path in pages.items() if path.is_file()}
     started = str(found.run.get("started", ""))[:16].replace("T", " ")
@@ -253,8 +267,7 @@ def _versions(found: Mapping[str, Found]) -> str:
     return printable(", ".join(f"{name} {' and '.join(versions)}" for name, versions in every.items()))
 
 
-def _changed(settings: Settings, found: Mapping[str, Found]) -> list[tuple[str, str]]:
-    """Settings of the newest run that are not emolab's defaults."""
-    plain = flatten(Settings(settings.profile, settings.about))
-    newest = max(found.values(), key=lambda each: str(each.run.get("started", ""))).run.get("settings", {})
-    return [(key, printable(str(value))) for key, value in newest.items() if plain.get(key) != value and key != "about"]
+def _differing(settings: Mapping[str, Any], plain: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Settings of a run that are others than those of `plain`, as they are typed."""
+    changed = {key: value for key, value in settings.items() if plain.get(key) != value and key != "about"}
+    return [(key, printable(v if isinstance(v, str) else json.dumps(v))) for key, v in changed.items()]

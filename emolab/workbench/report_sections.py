@@ -107,8 +107,8 @@ SECTIONS = (
     ),
     Section(
         "examples", "Examples",
-        "Drawn with the seed, not chosen; the worst clips last. ✓ matched, − missed, + spurious; synonyms by the "
-        "lexicon.",
+        "Drawn with the seed, not chosen; the worst clips last. ✓ matched, − missed, + spurious, · no truth "
+        "known; synonyms by the lexicon.",
         (
             _figure(_DATA, "caption_examples", "Two captions of each image"),
             _figure(_INTERNVL, "zero_shot_examples", "InternVL, zero-shot"),
