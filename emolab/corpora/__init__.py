@@ -2,5 +2,6 @@
 
 from emolab.corpora.clip import Clip
 from emolab.corpora.read import read_folder, read_rows
+from emolab.corpora.readers import reader
 
-__all__ = ["Clip", "read_folder", "read_rows"]
+__all__ = ["Clip", "read_folder", "read_rows", "reader"]

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
+from emolab.corpora.readers import find_reader
 from emolab.errors import InputError
-
-READERS = ("drawn", "rows", "folder", "images", "ch_simsv2", "mer2024")
 
 
 @dataclass
 class CorpusSettings:
     """Where the clips come from. `reader`: `drawn` (rendered by emolab), `rows` (a folder with clips.jsonl), `folder`
     (any folder of videos), `images` (any folder of single images, for captioning), `ch_simsv2` (CH-SIMS v2(s) as
-    distributed), `mer2024` (MER2024 as released, or as its toolkit rewrites it)."""
+    distributed), `mer2024` (MER2024 as released, or as its toolkit rewrites it), or what an extension registers."""
 
     reader: str = "drawn"
     root: str | None = None  # folder of the data; for `drawn` None means the outputs folder
@@ -26,8 +25,7 @@ class CorpusSettings:
     test: int = 66
 
     def __post_init__(self) -> None:
-        if self.reader not in READERS:
-            raise InputError(f"corpus.reader is {self.reader!r}; one of {', '.join(READERS)}.")
+        find_reader(self.reader)
         if min(self.described, self.labelled, self.unlabelled, self.stills, self.test) < 0:
             raise InputError("corpus sizes (described, labelled, unlabelled, stills, test) cannot be below 0.")
         if self.reader == "drawn" and self.test > self.described:

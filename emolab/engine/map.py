@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any, Protocol
 
+from emolab import extensions
 from emolab.engine.settings import EngineSettings
 from emolab.errors import RunError
 
@@ -122,7 +124,13 @@ def _begin_process(lifeline: Any, make: Callable[[], Worker], environment: dict[
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, which then ends this process
     threading.Thread(target=_live_with, args=(lifeline,), daemon=True).start()
-    _host = _Host(make)
+    _host = _Host(partial(make_extended, make))
+
+
+def make_extended(make: Callable[[], Worker]) -> Worker:
+    """A worker in a process of its own, where the extensions of the driver's project are loaded before it is made."""
+    extensions.load_inherited()
+    return make()
 
 
 def _live_with(lifeline: Any) -> None:

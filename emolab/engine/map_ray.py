@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from emolab.engine.map import DEATHS, Worker, hopeless, threads
+from emolab import extensions
+from emolab.engine.map import DEATHS, Worker, hopeless, make_extended, threads
 from emolab.engine.settings import EngineSettings
 from emolab.errors import EmolabError, InputError, RunError
 
@@ -30,7 +31,7 @@ def on_ray(
             gpus = 1 if gpu and ray.cluster_resources().get("GPU") else 0
         # on whichever node: where that dies it starts again elsewhere, and counts from the beginning
         tries = ray.remote(_Tries).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
-        actor = (make, tries, os.getcwd(), environment)
+        actor = (make, tries, os.getcwd(), environment | extensions.inheritance())
         try:
             with contextlib.closing(_results(ray, items, min(engine.workers, len(items)), gpus, actor)) as results:
                 for position, result in results:
@@ -69,7 +70,7 @@ class _Actor:
             if ray.get(self._tries.add.remote(row["position"])) > DEATHS:
                 raise RunError(hopeless())
             with self._turn:
-                self._worker = self._worker or self._make()
+                self._worker = self._worker or make_extended(self._make)
             begun = self._worker.begin(pickle.loads(row["item"]))
             with self._turn:
                 result = self._worker.finish(begun)

@@ -4,6 +4,18 @@ from dataclasses import dataclass, field
 
 from emolab.errors import InputError
 
+# those of `emolab fuse`; extensions register others (`emolab.fusion.strategy`)
+STRATEGIES = {
+    "union": "all labels of all models, in order (the report's splice, section 2.3)",
+    "vote": "synonym groups that at least --min-votes models said",
+    "best-vote": "the same, with the number of votes that does best on labelled clips (--truth)",
+    "weighted": "votes weighed by each model's precision on labelled clips (--truth)",
+    "unsupervised": "votes weighed by reliability that needs no labels (Dawid-Skene)",
+    "discriminative-first": "main label from the model with probabilities, others where they do not contradict it",
+    "calibrated": "words with the best expected score, calibrated on labelled clips (--truth, or --load)",
+    "judge": "a chat model picks from the candidates (--endpoint, --judge)",
+}
+
 
 @dataclass
 class FusionSettings:

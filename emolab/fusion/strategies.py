@@ -8,7 +8,7 @@ from itertools import product
 from emolab.errors import InputError
 from emolab.fusion.panel import Panel
 from emolab.fusion.settings import FusionSettings
-from emolab.fusion.strategy import Fuse, Strategy
+from emolab.fusion.strategy import REGISTERED, Fuse, Strategy
 from emolab.fusion.unsupervised import FEWEST, unsupervised
 from emolab.fusion.votes import Candidate, candidates, keep
 from emolab.fusion.weighted import WORDS, Metric, labelled, level1_f, weighted
@@ -20,7 +20,8 @@ _MOST_VOTES = 8  # that `best vote` tries
 
 
 def plain_strategies(settings: FusionSettings, panel: Panel, metric: Metric | None = None) -> list[Strategy]:
-    """The strategies of this file, `weighted` and `unsupervised`, as far as the panel has the members they need.
+    """The strategies of this file, `weighted` and `unsupervised`, as far as the panel has the members they need, and
+    those that extensions register.
 
     `metric` is what those that learn make large, see `weighted`.
     """
@@ -31,7 +32,7 @@ def plain_strategies(settings: FusionSettings, panel: Panel, metric: Metric | No
         chosen.append(unsupervised())
     if any(member.probabilities for member in panel.members):
         chosen.append(discriminative_first())
-    return chosen
+    return [*chosen, *REGISTERED.values()]
 
 
 def union() -> Strategy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from emolab.errors import InputError
@@ -13,17 +14,18 @@ from emolab.scoring.clips import LabelSets, average
 from emolab.scoring.endpoint import Ask
 from emolab.scoring.grouping import completed_by_lexicon, file_grouping, lexicon_grouping, model_grouping
 from emolab.scoring.intervals import bootstrap_intervals
+from emolab.scoring.metrics import METRICS
 from emolab.scoring.settings import ScoringSettings
 from emolab.scoring.table import Scorer, baseline_rows, table_row
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How predictions are scored, how baselines are, and which score ranks them."""
+    """How predictions are scored, how baselines are, and which score ranks them (None: the first one)."""
 
     score: Scorer
     baseline: Scorer
-    headline: str
+    headline: str | None = None
 
 
 def mer2024_metric(
@@ -78,6 +80,14 @@ def wheel_metric(wheels: Wheels, preset: str | None = None, *, strict: bool = Fa
     )
 
 
+def registered_metric(name: str, *, strict: bool = False) -> Metric:
+    """A metric that an extension registered. InputError names the known ones."""
+    if name not in METRICS:
+        known = ", ".join(("mer2024", "wheel", *METRICS))
+        raise InputError(f"no metric {name!r}; there are {known}, or what a file in extensions/ registers")
+    return Metric(partial(METRICS[name].score, strict=strict), METRICS[name].score)
+
+
 def profile_wheels(settings: ScoringSettings) -> Wheels:
     """The wheels that a profile scores by: the official tables it names, or emolab's own."""
     return read_wheels(settings.tables, settings.edition) if settings.tables else own_wheels()
@@ -95,13 +105,15 @@ def score_table(
     judge: str = "model",
 ) -> list[dict]:
     """One row a prediction set, in the order given, then the constant list and the shuffled truth on all clips of
-    `truth`; `metric` is `mer2024` or `wheel`; `judge` names the model behind `ask`. Each set
-    is scored on the clips that it predicts (n tells how many). With several judge runs, `avg_sd` is the sd of Avg over
+    `truth`; `metric` is `mer2024`, `wheel` or a registered one; `judge` names the model behind `ask`. Each set is
+    scored on the clips that it predicts (n tells how many). With several judge runs, `avg_sd` is the sd of Avg over
     them."""
     if metric == "wheel":
         metric = wheel_metric(profile_wheels(settings))
-    else:
+    elif metric == "mer2024":
         metric = mer2024_metric(settings.grouping, ask=ask, cache=cache, judge=judge, runs=settings.judge_runs)
+    else:
+        metric = registered_metric(metric)
     rows = []
     for name, labels in predictions.items():
         result = metric.score(truth, labels)

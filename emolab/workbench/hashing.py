@@ -5,9 +5,11 @@ import json
 import os
 from pathlib import Path
 
+from emolab import extensions
 from emolab.workbench.files import write_json
+from emolab.workbench.places import project_folder
 
-_SOURCE = (".py", ".json", ".jsonl", ".csv", ".txt", ".yaml", ".js", ".css")
+_SOURCE = (".py", ".json", ".jsonl", ".csv", ".txt", ".yaml", ".js", ".css", ".jinja")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -68,9 +70,11 @@ def _below(folder: Path) -> list[str]:
 
 
 def source_hashes() -> dict[str, str]:
-    """File of the emolab package → short hash: code and small data files (weights are inputs of a run)."""
-    names = [name for name in _below(_PACKAGE) if name.endswith(_SOURCE)]
-    return {name: hashlib.sha256((_PACKAGE / name).read_bytes()).hexdigest()[:16] for name in names}
+    """File of the emolab package, or extension of the project → short hash: code and small data files (weights are
+    inputs of a run)."""
+    files = {name: _PACKAGE / name for name in _below(_PACKAGE) if name.endswith(_SOURCE)}
+    files |= {f"{extensions.FOLDER}/{file.name}": file for file in extensions.files_of(project_folder())}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for name, file in files.items()}
 
 
 def notebook_hash(path: Path) -> str:

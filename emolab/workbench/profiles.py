@@ -13,8 +13,9 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from emolab import extensions
 from emolab.errors import InputError
-from emolab.workbench.places import profile_folders, shown
+from emolab.workbench.places import profile_folders, project_folder, shown
 from emolab.workbench.settings import Settings
 
 Overrides = Sequence[str] | Mapping[str, Any] | str | None
@@ -39,8 +40,10 @@ def load_profile(name_or_path: str | Path, overrides: Overrides = None) -> Setti
 
     `overrides`: `key=value` strings (one string of several is split like a shell) or a mapping with dotted
     or nested keys. A text setting given by `key=value` is taken as typed (00123 stays 00123); in YAML it must
-    be in quotes where YAML would read a number. Raises InputError: unknown profile or key, bad value.
+    be in quotes where YAML would read a number. The project's extensions are loaded first: settings may name what
+    they register. Raises InputError: unknown profile or key, bad value, broken extension.
     """
+    extensions.load(project_folder())
     path = find_profile(name_or_path)
     config = OmegaConf.structured(Settings(profile=path.stem, about=""))
     for key, value in _leaves(_read(path), where=shown(path)):

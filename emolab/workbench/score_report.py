@@ -12,7 +12,7 @@ def as_json(args: Namespace, first: ClipScores, rows: list[dict], report: dict) 
     about = {"metric": args.metric}
     if args.metric == "wheel":
         about |= {"edition": first.wheels.edition, **({"preset": args.preset} if args.preset else {})}
-    else:
+    elif args.metric == "mer2024":
         about["grouping"] = first.grouping
     result = {**about, "n": first.n}
     if len(rows) > 1:
@@ -66,11 +66,12 @@ _COLUMNS = {
 
 def as_text(args: Namespace, headline: str, first: ClipScores, rows: list[dict], report: dict) -> str:
     """The table that `emolab score` prints, in %."""
-    names = {name: title for name, title in _COLUMNS[args.metric].items() if name in rows[0]}
+    columns = _COLUMNS.get(args.metric) or {name: name for name in first.values()}
+    names = {name: title for name, title in columns.items() if name in rows[0]}
     if args.preset:
         names["score"] = args.preset
     # the wheel's table would be too wide with every interval
-    bounded = names if args.metric == "mer2024" else (headline, "level1_f")
+    bounded = (headline, "level1_f") if args.metric == "wheel" else names
     lines = [["", "n", *names.values(), "labels/clip"]]
     for row in [*rows, *report["baselines"]]:
         values = [_percent(row[name], row["interval"].get(name) if name in bounded else None) for name in names]
@@ -78,6 +79,8 @@ def as_text(args: Namespace, headline: str, first: ClipScores, rows: list[dict],
     interval = f", with 95 % intervals over clips ({args.bootstrap} resamples)" if args.bootstrap else ""
     if args.metric == "mer2024":
         title = f"MER2024-OV in %{interval}; grouping: {first.grouping}"
+    elif args.metric != "wheel":
+        title = f"{args.metric}, a registered metric, in %{interval}"
     else:
         wheels = "emolab's own wheel" if first.wheels.edition == "own" else f"official tables {first.wheels.edition}"
         title = f"Emotion wheels in %{interval}; {wheels}"

@@ -53,6 +53,14 @@ def test_a_folder_of_videos(tmp_path):
     assert [clip.transcript for clip in clips] == ["", "hello", ""]
 
 
+def test_a_name_as_macos_stores_it_is_the_one_that_people_type(tmp_path):
+    (tmp_path / "U\u0308ber.mp4").touch()
+    for typed in ("\u00dcber.mp4", "U\u0308ber"):
+        (tmp_path / "words.csv").write_text(f"name,text\n{typed},hello\n", encoding="utf-8")
+        (clip,) = read_folder([tmp_path], tmp_path / "words.csv")
+        assert (clip.clip_id, clip.transcript) == ("\u00dcber", "hello") and os.path.exists(clip.video)
+
+
 def test_null_is_unknown_and_odd_characters_stay(tmp_path):
     row = {"clip_id": "a", "transcript": None, "language": None, "description": "x\u2028y"}
     (tmp_path / "clips.jsonl").write_text("\ufeff" + json.dumps(row, ensure_ascii=False), encoding="utf-8")

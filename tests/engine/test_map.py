@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from PIL import Image
 
+from emolab import extensions
 from emolab.captions.describe import describe
 from emolab.demo.draw import Stage
 from emolab.demo.scenario import scenario
@@ -65,6 +66,30 @@ def test_two_processes_give_the_rows_of_one(images, expected, tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ray_gives_the_same_rows(cluster, images, expected, tmp_path, workers):
     assert captions(images, EngineSettings("ray", workers), tmp_path) == expected
+
+
+def test_workers_on_ray_load_the_extensions_of_the_driver(cluster, tmp_path):
+    """Those in processes of this machine: tests/test_extensions.py."""
+
+    class Worker:  # a local class travels whole: Ray's workers cannot import this file
+        def begin(self, item):
+            return item
+
+        def finish(self, item):
+            from emolab.scoring.metrics import METRICS
+
+            return item, list(METRICS)
+
+    for folder in ("notebooks", "extensions"):
+        (tmp_path / folder).mkdir()
+    code = "from emolab.scoring.metrics import metric\nmetric('mine')(len)\n"
+    (tmp_path / "extensions" / "mine.py").write_text(code)
+    extensions.load(tmp_path)
+    try:
+        found = dict(map_unordered(Worker, ["x", "y"], EngineSettings("ray", workers=2)))
+    finally:
+        extensions.load(tmp_path / "elsewhere")
+    assert found == {0: ("x", ["mine"]), 1: ("y", ["mine"])}
 
 
 @pytest.mark.parametrize("kind", ["local", "ray"])

@@ -168,6 +168,7 @@ def test_without_tables_the_own_wheel_is_used_and_said(files, capsys):
 def test_options_of_the_other_metric_are_refused(files):
     common = ["--truth", files["truth.csv"], "--predictions", files["good.csv"]]
     for words, cause in (
+        (["--metric", "guess"], "no metric 'guess'; there are mer2024, wheel, or what a file in extensions/ registers"),
         (["--metric", "wheel", "--groups", "lexicon"], "--groups does not belong"),
         (["--metric", "mer2024", "--tables", "x"], "--tables does not belong"),
         (["--tables", "x"], "--edition 2025 or 2026"),

@@ -72,7 +72,7 @@ def test_mer2024_as_released_says_what_is_missing(tmp_path, capsys):
     root, clips = open_corpus(settings)
     assert root == tmp_path and [(clip.clip_id, clip.emotion) for clip in clips] == [("a", "sad"), ("b", None)]
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("MER2024: 2 missing or left out; the first: ") and "no final-EMER-reason.csv" in line
+    assert line.startswith("mer2024: 2 missing or left out; the first: ") and "no final-EMER-reason.csv" in line
     files = corpus_files(settings, root)
     assert files == {name: folder / f"{name}.csv" for name in ("label-disdim", "label-transcription")}
     for name in ("final-EMER-reason", "final-openset-english"):

@@ -19,6 +19,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--strategy", "guess"], "no strategy 'guess'; there are union, vote, best-vote, "),
         (["--strategy", "best-vote"], "--truth"),
         (["--strategy", "weighted"], "--truth"),
         (["--strategy", "calibrated"], "(--truth) or a saved one (--load)"),
@@ -69,7 +70,7 @@ def test_what_does_not_go_together_is_one_sentence_and_2(folder, tmp_path, capsy
     assert [path.name for path in tmp_path.iterdir()] == ["given"]
 
 
-@pytest.mark.parametrize("words", [["--edition", "2027"], ["--strategy", "guess"], ["--folds", "five"]])
+@pytest.mark.parametrize("words", [["--edition", "2027"], ["--folds", "five"]])
 def test_words_that_argparse_knows_to_be_wrong(words, capsys):
     with pytest.raises(SystemExit) as left:
         main(["fuse", "--predictions", "a.csv", "--strategy", "union", "--out", "b.csv", *words])

@@ -68,6 +68,16 @@ def test_it_shows_what_has_run_so_far(project):
     assert answers["discriminative"]["b"]["probabilities"] == {"sad": 1.0}
 
 
+def test_labels_of_a_shipped_model_for_other_clips_are_said_to_mean_nothing(project, small_corpus, capsys):
+    ran("03_internvl_finetune", zero_shot=[row("a", "sad"), row("b", error="cannot be read")], fine_tuned=[])
+    open_inspected(start(project))
+    assert "its labels for this video mean nothing" in capsys.readouterr().out
+    drawn = json.loads((small_corpus / "clips.jsonl").read_text().splitlines()[0])["clip_id"]
+    ran("03_internvl_finetune", zero_shot=[row(drawn, "sad")], fine_tuned=[])
+    open_inspected(start(project, **{"corpus.root": str(small_corpus)}))
+    assert capsys.readouterr().out == ""
+
+
 def test_strategies_of_07_stand_beside_the_models(project):
     ran("03_internvl_finetune", zero_shot=[row("a", "sad")], fine_tuned=[])
     fused = [row("a", name, model=f"fusion: {name}", votes={name: ["x"]}) for name in ("union", "vote 2", "calibrated")]

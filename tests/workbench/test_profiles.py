@@ -46,7 +46,7 @@ def test_demo_is_the_defaults():
     parts = ("vision", "audio", "language", "qformers", "frames", "sound", "view")
     assert all(getattr(demo.affectgpt, part) == getattr(AffectSettings(), part) for part in parts)
     assert (
-        demo.affectgpt_sft.epochs == 100
+        demo.affectgpt_sft.epochs == 50
         and demo.sft.seeds == SftSettings().seeds
         and demo.ablation.views == AblationSettings().views
     )

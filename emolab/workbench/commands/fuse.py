@@ -10,6 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emolab.fusion.settings import STRATEGIES
+
 if TYPE_CHECKING:
     from emolab.fusion.calibrated import Calibrated
     from emolab.fusion.panel import Panel
@@ -19,21 +21,12 @@ if TYPE_CHECKING:
     from emolab.scoring.clips import LabelSets
     from emolab.scoring.settings import ScoringSettings
 
-STRATEGIES = {
-    "union": "all labels of all models, in order (the report's splice, section 2.3)",
-    "vote": "synonym groups that at least --min-votes models said",
-    "best-vote": "the same, with the number of votes that does best on labelled clips (--truth)",
-    "weighted": "votes weighed by each model's precision on labelled clips (--truth)",
-    "unsupervised": "votes weighed by reliability that needs no labels (Dawid-Skene)",
-    "discriminative-first": "main label from the model with probabilities, others where they do not contradict it",
-    "calibrated": "words with the best expected score, calibrated on labelled clips (--truth, or --load)",
-    "judge": "a chat model picks from the candidates (--endpoint, --judge)",
-}
 _DESCRIPTION = """\
 Fuse label sets of several models. Files are csv (name,openset or clip_id,labels), jsonl (clip_id, labels; text and
 probabilities are used where they are there) or npz as published (VARIANT-openset.npz, with VARIANT-reason.jsonl beside
 it); a folder stands for all of them in it; NAME=FILE names one. With --truth, a strategy that learns fuses every clip
-by what it learned from the clips of other folds, and the scores are printed. Strategies:
+by what it learned from the clips of other folds, and the scores are printed. Strategies, besides those that files in
+extensions/ register (see the README):
 
 """
 _EXAMPLE = """\
@@ -57,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     add = parser.add_argument
     add("--predictions", required=True, nargs="+", metavar="[NAME=]FILE", help="prediction files, or folders of them")
-    add("--strategy", required=True, choices=list(STRATEGIES), help="see above")
+    add("--strategy", required=True, metavar="NAME", help="see above")
     add("--out", required=True, type=Path, metavar="FILE", help="csv (name,openset), or jsonl of Prediction rows")
     add("--min-votes", type=int, metavar="K", help="vote: at least so many models; default: 2")
     add("--truth", metavar="FILE", help="true labels: to learn from, fold by fold, and to score with")
@@ -80,14 +73,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, fuse, write, score; 0, or InputError for files and options that do not go together."""
+    from emolab import extensions
     from emolab.errors import InputError
     from emolab.fusion.held_out import out_of_fold
     from emolab.fusion.panel import read_panel
     from emolab.scoring.evaluate import profile_wheels
     from emolab.scoring.files import official_cell, read_labels
     from emolab.scoring.settings import ScoringSettings
+    from emolab.workbench.places import project_folder
     from emolab.workbench.tables import printable
 
+    extensions.load(project_folder())
     _check(args)
     scoring = ScoringSettings(tables=args.tables, edition=args.edition, bootstrap=args.bootstrap)
     wheels = profile_wheels(scoring)
@@ -122,7 +118,7 @@ def _check(args: argparse.Namespace) -> None:
     from emolab.errors import InputError
 
     calibrated = args.strategy == "calibrated"
-    if args.strategy in ("best-vote", "weighted") and not args.truth:
+    if not calibrated and _learns(args.strategy) and not args.truth:
         raise InputError(f"{args.strategy} learns from labelled clips: name them with --truth, or take vote")
     if calibrated and not (args.truth or args.load):
         raise InputError(
@@ -160,8 +156,22 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"{args.out} is named twice; name another --out")
 
 
+def _learns(strategy: str) -> bool:
+    """Whether a strategy is fitted to labelled clips. InputError for a name that there is not."""
+    from emolab.errors import InputError
+    from emolab.fusion.strategy import REGISTERED
+
+    if strategy in STRATEGIES:
+        return strategy in ("best-vote", "weighted", "calibrated")
+    if strategy not in REGISTERED:
+        known = ", ".join((*STRATEGIES, *REGISTERED))
+        raise InputError(f"no strategy {strategy!r}; there are {known}, or what a file in extensions/ registers")
+    return REGISTERED[strategy].learns
+
+
 def _strategy(args: argparse.Namespace, wheels: Wheels, held: ExitStack) -> Strategy:
     from emolab.fusion import strategies
+    from emolab.fusion.strategy import REGISTERED
     from emolab.fusion.unsupervised import unsupervised
     from emolab.fusion.weighted import weighted
     from emolab.scoring.wheel import score
@@ -175,6 +185,8 @@ def _strategy(args: argparse.Namespace, wheels: Wheels, held: ExitStack) -> Stra
         return calibrated(wheels, _settings(args))
     if args.strategy == "judge":
         return _judge(args, held)
+    if args.strategy in REGISTERED:
+        return REGISTERED[args.strategy]
     return {
         "union": strategies.union,
         "vote": lambda: strategies.vote(2 if args.min_votes is None else args.min_votes),
@@ -278,8 +290,8 @@ def _report(args: argparse.Namespace, fused: LabelSets, truth: LabelSets, scorin
     line = f"{args.out}: {about['n']} clips, {about['labels_per_clip']:.2f} labels a clip, {about['empty']} without any"
     print(line, file=sys.stderr)
     if row:
-        learns = args.strategy in ("best-vote", "weighted", "calibrated")
-        held = f"; each clip by what the other folds of {args.folds} taught (seed {args.seed})" if learns else ""
+        held = f"; each clip by what the other folds of {args.folds} taught (seed {args.seed})"
+        held = held if _learns(args.strategy) else ""
         if args.load:
             held = f"; held out only if {args.load} was not fitted to these clips"
         print(Table("scores", [row], f"Wheels: {args.edition or 'emolab own'}; MER2024 groups: lexicon{held}."))

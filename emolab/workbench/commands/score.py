@@ -5,12 +5,13 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import chain
 
 from emolab.scoring.settings import PRESETS
 
 _DESCRIPTION = """\
 Score label sets against a truth, with bootstrap intervals over clips, beside a constant list and shuffled truth on the
-same clips. Two metrics:
+same clips. Two metrics, besides those that files in extensions/ register (see the README):
 
   mer2024  accuracy, recall and Avg after grouping synonyms (MER2024-OV)
   wheel    F, precision and recall over emotion wheels (OV-MER, MER-UniBench, MER2025, MER2026); with --tables from your
@@ -56,7 +57,11 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     add = parser.add_argument
     add("--truth", required=True, metavar="FILE", help="true labels")
     add("--predictions", required=True, nargs="+", metavar="FILE", help="several give a ranked table")
-    add("--metric", choices=["mer2024", "wheel"], help="default: mer2024, or wheel with --preset or --tables")
+    add(
+        "--metric",
+        metavar="NAME",
+        help="mer2024, wheel or a registered one; default: mer2024, or wheel with --preset or --tables",
+    )
     add(
         "--tables",
         metavar="DIR",
@@ -90,13 +95,16 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read the files, score, print; 0, or InputError for files that cannot be scored."""
+    from emolab import extensions
     from emolab.scoring.clips import spread
     from emolab.scoring.files import official_cell, read_labels
     from emolab.scoring.intervals import bootstrap_intervals, compare
     from emolab.scoring.table import baseline_rows, table_row
+    from emolab.workbench.places import project_folder
     from emolab.workbench.score_report import as_json, as_text
 
     args.metric = args.metric or ("wheel" if args.preset or args.tables else "mer2024")
+    extensions.load(project_folder())
     _check(args)
     metric = _metric(args)
     reading = {"cell": official_cell} if args.tables else {}
@@ -119,8 +127,9 @@ def run(args: argparse.Namespace) -> int:
         table_row(path, result, bootstrap_intervals(result, args.bootstrap, args.seed))
         for path, result in results.items()
     ]
-    rows.sort(key=lambda row: -row[metric.headline])
     first = results[args.predictions[0]]
+    headline = metric.headline or next(iter(first.values()))
+    rows.sort(key=lambda row: -row[headline])
     report = {
         "baselines": baseline_rows(
             {clip: truth[clip] for clip in first.clip_ids},
@@ -143,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(as_json(args, first, rows, report)))
     else:
-        print(as_text(args, metric.headline, first, rows, report))
+        print(as_text(args, headline, first, rows, report))
     return 0
 
 
@@ -151,12 +160,12 @@ def _check(args: argparse.Namespace) -> None:
     """InputError for options that do not belong together: none is passed over in silence."""
     from emolab.errors import InputError
 
-    if args.metric == "wheel":
-        strays = [("--groups", args.groups), ("--judge", args.judge), ("--cache", args.cache)]
-        strays += [("--budget", args.budget)]
-    else:
-        strays = [("--tables", args.tables), ("--edition", args.edition), ("--preset", args.preset)]
-    for option, given in strays:
+    options = {
+        "mer2024": {"--groups": args.groups, "--judge": args.judge, "--cache": args.cache, "--budget": args.budget},
+        "wheel": {"--tables": args.tables, "--edition": args.edition, "--preset": args.preset},
+    }
+    strays = [each.items() for metric, each in options.items() if metric != args.metric]
+    for option, given in chain(*strays):
         if given:
             raise InputError(
                 f"{option} does not belong to --metric {args.metric}; leave it out or name the other metric"
@@ -177,8 +186,10 @@ def _metric(args: argparse.Namespace):
     from emolab.errors import InputError
     from emolab.labels.wheel import own_wheels, read_wheels
     from emolab.scoring.endpoint import Endpoint, read_budget
-    from emolab.scoring.evaluate import mer2024_metric, wheel_metric
+    from emolab.scoring.evaluate import mer2024_metric, registered_metric, wheel_metric
 
+    if args.metric not in ("mer2024", "wheel"):
+        return registered_metric(args.metric, strict=args.strict)
     if args.metric == "wheel":
         wheels = read_wheels(args.tables, args.edition) if args.tables else own_wheels()
         if not args.tables:

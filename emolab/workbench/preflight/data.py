@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emolab.corpora import Clip, read_folder, read_rows
-from emolab.corpora.ch_simsv2 import FOLDER, read_ch_simsv2
-from emolab.corpora.mer2024 import LABELLED, PROCESSED, RELEASED, lists_of, read_mer2024
+from emolab.corpora import Clip
+from emolab.corpora.ch_simsv2 import FOLDER
+from emolab.corpora.mer2024 import LABELLED, PROCESSED, RELEASED, lists_of
 from emolab.corpora.minigpt4 import annotations_of, read_minigpt4
 from emolab.corpora.read import VIDEO_SUFFIXES
+from emolab.corpora.readers import find_reader
 from emolab.corpora.settings import CorpusSettings
 from emolab.corpora.stills import IMAGE_SUFFIXES, listed_stills, stills_below
 from emolab.errors import InputError
@@ -148,12 +149,7 @@ def count(corpus: CorpusSettings) -> Counts:
     root = Path(corpus.root).expanduser()
     if corpus.reader == "images":
         return Counts(stills=len(stills_below(root)), minigpt4=images, whose=f"images in {root}")
-    if corpus.reader == "folder":
-        clips = read_folder([root], corpus.transcripts)
-    elif corpus.reader == "mer2024":
-        clips = read_mer2024(root, corpus.test)[0]
-    else:
-        clips = read_rows(root) if corpus.reader == "rows" else read_ch_simsv2(root)
+    clips, _ = find_reader(corpus.reader).read(root, corpus, 0)
     stills = len(listed_stills(root))
     return _counted(clips, stills, images, f"read as {corpus.reader} from {root}")
 
