@@ -14,8 +14,8 @@ from emolab.affectgpt.parts import encoder_identity, load_encoders, load_process
 from emolab.affectgpt.processing import AffectGPTProcessor
 from emolab.affectgpt.settings import AffectSettings
 from emolab.corpora.clip import Clip
-from emolab.engine.chat import pick_device, pick_dtype
-from emolab.engine.feature_store import FeatureStore, need_dtype
+from emolab.engine.device import need_dtype, pick_device, pick_dtype
+from emolab.engine.feature_store import FeatureStore
 from emolab.media.senses import is_still
 from emolab.media.settings import FaceSettings
 

@@ -31,7 +31,9 @@ class Inputs:
 
 @dataclass(frozen=True)
 class InputMaker:
-    """`clip_inputs` with its settings, to be called with a clip alone; `key` says what decides the result."""
+    """Makes the inputs of a clip: its pictures in one of VIEWS, and its sound, that of `clip.audio` or else of the
+    video. `seed` draws frames where they are drawn at random; `cache_dir` keeps frames and crops where the settings
+    say so."""
 
     frames: FrameSettings
     faces: FaceSettings
@@ -41,7 +43,15 @@ class InputMaker:
     cache_dir: Path | None = None
 
     def __call__(self, clip: Clip) -> Inputs:
-        return clip_inputs(clip, self.frames, self.faces, self.view, self.sound, self.seed, self.cache_dir)
+        """A modality that is not there (see `emolab.media.senses`) is None and said in `problems`. Raises MediaError
+        for a file that is missing or is no media file, and where there is nothing to see, to hear or to read."""
+        seen, why_unseen = see(clip, self.frames, self.faces, self.view, self.seed, self.cache_dir)
+        heard, why_unheard = hear(clip, self._pieces, self.sound.shortest)
+        problems = tuple(problem for problem in (why_unseen, why_unheard) if problem)
+        if seen is None and heard is None and not clip.transcript.strip():
+            reasons = " ".join(problems) or "no picture and no sound."
+            raise MediaError(f"{clip.clip_id}: nothing of it can be seen, heard or read: {reasons}")
+        return Inputs(seen, heard, problems)
 
     def key(self, clip: Clip) -> str:
         """Content of the clip's files and all settings that matter (see `seen_key`). Raises MediaError for a missing
@@ -51,30 +61,6 @@ class InputMaker:
         heard = "" if file is None else f"{content_hash(file)}\0{self.sound}"
         return f"{seen}\0\0{heard}"
 
-
-def clip_inputs(
-    clip: Clip,
-    frames: FrameSettings,
-    faces: FaceSettings,
-    view: str,
-    sound: SoundSettings,
-    seed: int = 0,
-    cache_dir: Path | None = None,
-) -> Inputs:
-    """Pictures of a clip in one of VIEWS, and its sound: that of `clip.audio`, or else of the video.
-
-    A modality that is not there (see `emolab.media.senses`) is None and said in `problems`. Raises MediaError for a
-    file that is missing or is no media file, and where there is nothing to see, to hear or to read.
-    """
-
-    def read(file: str) -> tuple[np.ndarray, float]:
-        pieces = read_clips(file, sound.clips, sound.seconds, sound.rate)
+    def _pieces(self, file: str) -> tuple[np.ndarray, float]:
+        pieces = read_clips(file, self.sound.clips, self.sound.seconds, self.sound.rate)
         return pieces.samples, pieces.duration
-
-    seen, why_unseen = see(clip, frames, faces, view, seed, cache_dir)
-    heard, why_unheard = hear(clip, read, sound.shortest)
-    problems = tuple(problem for problem in (why_unseen, why_unheard) if problem)
-    if seen is None and heard is None and not clip.transcript.strip():
-        reasons = " ".join(problems) or "no picture and no sound."
-        raise MediaError(f"{clip.clip_id}: nothing of it can be seen, heard or read: {reasons}")
-    return Inputs(seen, heard, problems)

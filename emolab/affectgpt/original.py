@@ -47,6 +47,7 @@ class Part:
         return name
 
     def owns(self, name: str) -> bool:
+        """Whether a tensor of the original is called like this part's."""
         return name.startswith((*self.names.values(), *self.marks))
 
     def take(self, state: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:

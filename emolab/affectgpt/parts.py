@@ -34,9 +34,9 @@ from emolab.affectgpt.encoders import FrozenEncoders, build_audio, build_vision
 from emolab.affectgpt.modeling import AffectGPT, is_trained
 from emolab.affectgpt.processing import RATE, AffectGPTProcessor, sound_processor
 from emolab.affectgpt.settings import AffectSettings
-from emolab.engine.chat import pick_device, pick_dtype
+from emolab.engine import weights
+from emolab.engine.device import pick_device, pick_dtype
 from emolab.engine.settings import ModelSettings
-from emolab.engine.weights import fingerprint, identity, pickled, resolve
 from emolab.errors import InputError
 
 WEIGHTS = "model.safetensors"
@@ -55,12 +55,12 @@ def folder_of(path: str, what: str) -> Path:
     """The local folder of a part. Raises InputError naming the setting where it cannot be had."""
     if not path:
         raise InputError(f"affectgpt.{what} names no model; give a folder or a hub id with --set affectgpt.{what}=...")
-    return resolve(ModelSettings(path=path))
+    return weights.resolve(ModelSettings(path=path))
 
 
 def part_identity(path: str, folder: Path) -> str:
     """What rows and cards call a part: its name as the profile gives it, and its fingerprint."""
-    return identity(ModelSettings(path=path), folder)
+    return weights.identity(ModelSettings(path=path), folder)
 
 
 def load_config(settings: AffectSettings, lora: bool = False, language: bool = True) -> AffectGPTConfig:
@@ -185,6 +185,11 @@ def read_trained(folder: Path) -> dict[str, torch.Tensor]:
         ) from None
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether a folder of trained parts was written to its end."""
+    return weights.is_whole(folder, "config.json", WEIGHTS)
+
+
 def save_trained(folder: Path, tensors: Mapping[str, torch.Tensor], config: AffectGPTConfig) -> None:
     """Write a folder of trained parts; `tensors` under the whole model's names."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -215,7 +220,7 @@ def image_qformer_tensors(settings: AffectSettings) -> dict[str, torch.Tensor]:
 def encoder_identity(settings: AffectSettings) -> str:
     """Of the frozen parts: changes with their weights and the precision they are asked in."""
     names = ["vision", "audio", *(["image_qformer"] if settings.image_qformer else [])]
-    parts = [fingerprint(folder_of(getattr(settings, name), name)) for name in names]
+    parts = [weights.fingerprint(folder_of(getattr(settings, name), name)) for name in names]
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(image_qformer_tensors(settings).items()) if not settings.image_qformer else ():
         digest.update(name.encode() + tensor.float().numpy().tobytes())
@@ -263,6 +268,6 @@ def _loading(folder: Path):
     try:
         yield
     except UnpicklingError as error:
-        raise pickled(folder) from error
+        raise weights.pickled(folder) from error
     finally:
         logging.set_verbosity(before)

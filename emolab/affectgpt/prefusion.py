@@ -18,6 +18,7 @@ class AttentionPrefusion(nn.Module):
         self.projection = nn.Linear(width, out)
 
     def forward(self, video: torch.Tensor, audio: torch.Tensor, frames: torch.Tensor | None = None) -> torch.Tensor:
+        """`frames` [n]: how many of the frames are real; the rest is padding. None: all."""
         dtype = self.video.weight.dtype
         perframe = video.to(dtype).mean(2)
         if frames is None:

@@ -35,6 +35,7 @@ class AffectGPTProcessor:
         return cls(image, sound, AutoTokenizer.from_pretrained(folder))
 
     def save_pretrained(self, folder: str | Path) -> None:
+        """Write what `from_pretrained` reads."""
         folder = Path(folder)
         self.image_processor.save_pretrained(folder / "vision")
         self.feature_extractor.save_pretrained(folder / "audio")

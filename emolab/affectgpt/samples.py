@@ -22,9 +22,8 @@ LEFT_OUT = "left_out.jsonl"  # beside a training's checkpoints: the samples that
 
 @dataclass(frozen=True)
 class Given:
-    """What the model is given of one clip: `video` [frames, tokens, width] and `audio`
-    [clips, width] of the cache or None, and the words. `image`: a still image,
-    asked about in MiniGPT-4's form."""
+    """What the model is given of one clip: `video` [frames, tokens, width] and `audio` [clips, width] of the cache or
+    None, and the words. `image`: a still image, asked about in MiniGPT-4's form."""
 
     video: torch.Tensor | None
     audio: torch.Tensor | None

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from emolab.affectgpt.settings import MODALITIES
+from emolab.internvl.table2 import MEASURES, paper_columns
 from emolab.scoring.baselines import constant_list, shuffled_truth
 from emolab.scoring.clips import LabelSets
 from emolab.scoring.runs import Runs, runs_row
 from emolab.scoring.settings import ScoringSettings
 
-MEASURES = ("avg", "accuracy", "recall")
 PAPER_TABLE_3 = {"AffectGPT-sft": (0.7429, 0.6775, 0.8083)}  # 66 real MER2024 clips
 SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(MODALITIES, size)]  # each, each pair, all
 
@@ -25,14 +25,13 @@ def table3(
     source: LabelSets,
     **options,
 ) -> list[dict]:
-    """A row a system: the columns of `runs_row`, and paper_avg, paper_accuracy, paper_recall (other clips, weights and
-    judge of synonyms; None where the paper has no such row). Last what takes no model: the commonest labels of `source`
-    (the train split, whose habits SFT learns), and the truth of other clips."""
+    """A row a system: the columns of `runs_row`, and `paper_columns` (of other clips, weights and another judge of
+    synonyms). Last what takes no model: the commonest labels of `source` (the train split, whose habits SFT learns),
+    and the truth of other clips."""
     rows = []
     for name, runs in systems.items():
-        paper = PAPER_TABLE_3.get(name, (None, None, None))
-        columns = dict(zip(("paper_avg", "paper_accuracy", "paper_recall"), paper, strict=True))
-        rows.append({**runs_row(name, truth, runs, settings, seed, **options), **columns})
+        row = runs_row(name, truth, runs, settings, seed, **options)
+        rows.append({**row, **paper_columns(PAPER_TABLE_3.get(name))})
     constant = [constant_list(truth, source=source)] if source else []
     baselines = {"constant list (5 commonest of the train split)": constant}
     baselines["shuffled truth"] = shuffled_truth(truth, seed=seed)

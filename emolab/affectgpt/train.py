@@ -25,13 +25,13 @@ from emolab.affectgpt.encoding import ClipEncoder, feature_store
 from emolab.affectgpt.parts import load_model, load_processor, load_trained, save_trained, trained_tensors
 from emolab.affectgpt.samples import LEFT_OUT, Collator, Given, given_of
 from emolab.affectgpt.settings import MODALITIES, AffectSettings, AffectSftSettings
+from emolab.affectgpt.sft import read_training_file
 from emolab.corpora.clip import Clip
 from emolab.engine.feature_store import FeatureStore
-from emolab.engine.rows import read_rows, write_rows
+from emolab.engine.rows import write_rows
+from emolab.engine.training_log import JOURNAL
 from emolab.errors import InputError
 from emolab.media.settings import FaceSettings
-
-JOURNAL = "logging.jsonl"
 
 
 class Clips(Dataset):
@@ -155,9 +155,7 @@ def run(chosen: dict) -> None:
         # each process of torchrun its own; which GPUs are seen was decided by who started this
         model_settings = replace(model_settings, device=f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
     set_seed(chosen["seed"])
-    clips = [
-        Clip.from_row(row, f"{chosen['data']} line {n}") for n, row in enumerate(read_rows(Path(chosen["data"])), 1)
-    ]
+    clips = read_training_file(Path(chosen["data"]))
     stores = [feature_store(model_settings, faces, draw, Path(chosen["cache"])) for draw in range(sft.draws)]
     model = load_model(model_settings, lora=sft.lora, seed=chosen["seed"])
     for part, count in model.freeze().items():

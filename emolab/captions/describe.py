@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from emolab.captions.prompts import CAPTION, CAPTION_ID
-from emolab.corpora.stills import IMAGE_FORMATS
 from emolab.engine.chat import CUT, ChatModel, Question
 from emolab.engine.rows import RowFile
 from emolab.engine.settings import IN_PROCESS, EngineSettings
 from emolab.engine.stage import Task, answer_all
-from emolab.errors import InputError
+from emolab.media.stills import read_image
 
 
 def describe(
@@ -47,17 +44,6 @@ def describe(
         }
         for row, answer in zip(images, found, strict=True)
     ]
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Pixels [height, width, 3] uint8 RGB, upright. Raises InputError for a file that is no readable image."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be read as an image ({error}); make it again or leave it out.") from None
 
 
 def _task(image_id: str, path: Path) -> Task:

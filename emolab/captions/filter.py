@@ -17,6 +17,7 @@ from emolab.engine.settings import IN_PROCESS, EngineSettings
 from emolab.engine.stage import Task, answer_all
 from emolab.errors import InputError
 
+COLUMN = {"answer": "score", "expected": "expected"}  # of the pair rows, by `filter.score`
 TOP_TOKENS = 20  # alternatives asked for a token: all ten digits are among them
 
 
@@ -85,7 +86,7 @@ def agreements_with(
         for role in ("first", "second")
     ]
     judged = judge(both, model, answers, settings, engine=engine, progress=progress)
-    scores = [row[_COLUMN[settings.score]] for row in judged]
+    scores = [row[COLUMN[settings.score]] for row in judged]
     return {row["image_id"]: (scores[2 * i], scores[2 * i + 1]) for i, row in enumerate(whole)}
 
 
@@ -126,7 +127,7 @@ def unfiltered(pairs: Sequence[dict], settings: FilterSettings, seed: int = 0, a
 
 def sweep(pairs: Sequence[dict], thresholds: Sequence[float], score: str = "answer") -> list[dict]:
     """How many pairs each threshold would keep: rows of name, threshold, kept, share (of all pairs)."""
-    scores = [row[_COLUMN[score]] for row in pairs if row.get(_COLUMN[score]) is not None]
+    scores = [row[COLUMN[score]] for row in pairs if row.get(COLUMN[score]) is not None]
     kept = [sum(s >= threshold for s in scores) for threshold in thresholds]
     return [
         {"name": f"≥ {threshold:.2f}", "threshold": threshold, "kept": count, "share": count / max(1, len(pairs))}
@@ -141,7 +142,7 @@ def counts(images: Sequence[dict], pairs: Sequence[dict], score: str = "answer")
     read = [row for row in images if not row["error"]]
     unique = [row for row in read if row["kept"]]
     paired = [row for row in pairs if not row["error"]]
-    scored = [row for row in paired if row[_COLUMN[score]] is not None or row["kept"]]
+    scored = [row for row in paired if row[COLUMN[score]] is not None or row["kept"]]
     kept = [row for row in pairs if row["kept"]]
     steps = [
         ("images drawn", images, []),
@@ -157,9 +158,6 @@ def counts(images: Sequence[dict], pairs: Sequence[dict], score: str = "answer")
         rows.append({"name": step, "n": len(left), "lost": before - len(left), "why": common})
         before = len(left)
     return rows
-
-
-_COLUMN = {"answer": "score", "expected": "expected"}
 
 
 def _task(image_id: str, first: str, second: str) -> Task:
@@ -184,7 +182,7 @@ def _verdict(row: dict, settings: FilterSettings, verdict: str | None) -> tuple[
         return False, row["error"]
     if verdict in ("keep", "drop"):
         return verdict == "keep", f"A reviewer chose to {verdict} it."
-    score = row[_COLUMN[settings.score]]
+    score = row[COLUMN[settings.score]]
     if score is None:
         answers = " / ".join(repr(row[key]) for key in ("answer", "answer_swapped") if row.get(key))
         if settings.score == "expected" and row["score"] is not None:

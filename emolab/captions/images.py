@@ -19,17 +19,19 @@ import av
 import imagehash
 import numpy as np
 import PIL
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 from tqdm import tqdm
 
 from emolab.captions.settings import ImageSettings
 from emolab.corpora.clip import Clip
-from emolab.corpora.stills import IMAGE_FORMATS, listed_stills, stills_below
+from emolab.corpora.stills import listed_stills, stills_below
 from emolab.engine.rows import RowFile
 from emolab.errors import EmolabError, InputError, RunError
 from emolab.media.decode import decode_frames
 from emolab.media.errors import MediaError
 from emolab.media.sampling import draw_positions
+from emolab.media.stills import open_still
+from emolab.media.whole import whole
 
 QUALITY = 95
 LABELLED = "the clip carries a label set, and notebook 03 is scored on such clips (images.labelled: true takes it)"
@@ -171,16 +173,11 @@ def _frames(source: _Source, settings: ImageSettings, seed: int, folder: Path) -
 
 def _still(source: _Source, folder: Path) -> dict:
     """One that the camera turned is saved upright: ms-swift trains on the pixels as they lie."""
-    name = _utf8(Path(source.path).name)
     if _utf8(source.path) != source.path:
-        raise MediaError(f"{name}: its path is no UTF-8 text, so rows cannot name it; rename it.")
-    try:
-        with Image.open(source.path, formats=IMAGE_FORMATS) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-            picture = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = type(error).__name__
-        raise MediaError(f"{name} cannot be opened as an image ({reason}); copy it again or convert it.") from None
+        raise MediaError(
+            f"{_utf8(Path(source.path).name)}: its path is no UTF-8 text, so rows cannot name it; rename it."
+        )
+    picture, turned = open_still(source.path)
     saved = {"file": _save(picture, folder / "images" / file_name(source.clip_id))} if turned else {}
     pixels = _pixels(np.asarray(picture))
     return {"image_id": source.clip_id, "position": None, "time": None, "pixels": pixels, **saved}
@@ -190,10 +187,9 @@ def _save(picture: Image.Image, path: Path) -> str:
     """Write a JPEG under a temporary name, then rename: whole or absent. Returns the digest of its bytes."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=QUALITY)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(buffer.getvalue())
-        os.replace(partial, path)
+        with whole(path) as partial:
+            partial.write_bytes(buffer.getvalue())
     except OSError as error:
         raise RunError(f"{path} cannot be written ({error.strerror}); make room or --set outputs=FOLDER.") from None
     return _digest(buffer.getvalue())

@@ -17,6 +17,7 @@ from emolab.demo.lessons import TASKS
 from emolab.demo.scenario import scenario
 from emolab.demo.texts import FACE, POSTURE, SCENE
 from emolab.engine.chat import ChatModel, Question
+from emolab.engine.rows import read_rows
 from emolab.engine.settings import ModelSettings
 from emolab.labels.extract import extract_labels
 from emolab.labels.parse import parse_labels
@@ -133,7 +134,7 @@ def write_card(name: str, folder: Path, count: int, seed: int = 0) -> str:
 
     with safe_open(folder / "model.safetensors", framework="np") as tensors:
         parameters = sum(int(np.prod(tensors.get_slice(key).get_shape())) for key in tensors.keys())  # noqa: SIM118
-    log = [json.loads(line) for line in (folder / "training_log.jsonl").read_text().splitlines()]
+    log = read_rows(folder / "training_log.jsonl")
     last = {row["phase"]: row["step"] for row in log}
     settings = ModelSettings(
         str(folder.resolve()), name, TEMPLATES.get(name), batch_size=32, max_new_tokens=96, device="cpu"

@@ -21,6 +21,7 @@ from emolab.demo.scenario import Scenario, scenario
 from emolab.demo.texts import FACE, POSTURE, SCENE, VOICE, WORDS
 from emolab.demo.train_affectgpt import CLIPS as TRAINED_ON
 from emolab.demo.train_affectgpt import Drawn
+from emolab.engine.rows import read_rows
 from emolab.labels.extract import extract_labels
 from emolab.scoring.evaluate import mer2024_metric
 
@@ -113,7 +114,7 @@ def main() -> None:
         shares = " | ".join(f"{row[sign]:.2f}" if sign in row else "" for sign in NEEDS)
         lines.append(f"| {', '.join(row['given'])} | {shares} | {row['avg']:.3f} |")
     model = load_model(settings)
-    log = [json.loads(line) for line in (trained / "training_log.jsonl").read_text().splitlines()]
+    log = read_rows(trained / "training_log.jsonl")
     phases = {row["phase"]: row["step"] for row in log}
     about = {
         "llama": sum(w.numel() for w in model.language_model.parameters()) / 1e6,

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from emolab.engine.rows import write_rows
+
 
 def write_checkpoint(out: Path, history: list[dict], *parts: Any) -> None:
     """Everything that has a `save_pretrained`, and training_log.jsonl; each file appears only when complete."""
@@ -17,8 +19,7 @@ def write_checkpoint(out: Path, history: list[dict], *parts: Any) -> None:
     with tempfile.TemporaryDirectory(dir=out) as partial_folder:
         for part in parts:
             part.save_pretrained(partial_folder)
-        log = Path(partial_folder) / "training_log.jsonl"
-        log.write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
+        write_rows(Path(partial_folder) / "training_log.jsonl", history)
         for path in sorted(Path(partial_folder).iterdir()):
             os.replace(path, out / path.name)
 

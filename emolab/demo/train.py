@@ -29,6 +29,7 @@ from emolab.demo.draw import Stage
 from emolab.demo.emotions import FACES, POSTURES, SCENES
 from emolab.demo.lessons import TASKS
 from emolab.demo.scenario import scenario, stable_rng
+from emolab.engine.rows import read_rows, write_rows
 
 FAMILIES = {"internvl": internvl_model, "qwen3_vl": qwen3_vl_model, "glm4v": glm4v_model}
 SIGNS = {"face": FACES, "posture": POSTURES, "scene": SCENES}
@@ -114,7 +115,7 @@ def train(
     else:
         processor = AutoProcessor.from_pretrained(out)
         model = family.CLASS.from_pretrained(out, dtype=torch.float32)
-        history = [json.loads(line) for line in log.read_text().splitlines()]
+        history = read_rows(log)
     signs = Signs(family.WIDTH, family.PATCHES)
     image = processor.tokenizer.convert_tokens_to_ids(family.IMAGE)
     vision = [*family.tower(model).parameters()]
@@ -158,7 +159,7 @@ def train(
                                 **{k: round(v, 4) for k, v in smooth.items()}})  # fmt: skip
                 bar.write(json.dumps(history[-1]))
         save(model, processor, out)
-        log.write_text("".join(json.dumps(row) + "\n" for row in history))
+        write_rows(log, history)
     return history
 
 

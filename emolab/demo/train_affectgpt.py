@@ -35,6 +35,7 @@ from emolab.demo.draw import Stage
 from emolab.demo.emotions import FACES, POSTURES, SCENES, VOICES
 from emolab.demo.scenario import scenario, stable_rng
 from emolab.demo.voice import RATE, speak
+from emolab.engine.rows import read_rows, write_rows
 
 FRAMES, PIECES, SECONDS = 8, 8, 2
 CLIPS = 4000
@@ -183,8 +184,7 @@ def train(
                 bar.write(json.dumps(history[-1]))
         smooth = {}
         save(model, asked, out)
-        text = "".join(json.dumps(row) + "\n" for row in history)
-        (out / "affectgpt" / "training_log.jsonl").write_text(text)
+        write_rows(out / "affectgpt" / "training_log.jsonl", history)
     return history
 
 
@@ -193,7 +193,7 @@ def resume(model: AffectGPT, out: Path) -> list[dict]:
     language = AutoModelForCausalLM.from_pretrained(out / "llama", dtype=torch.float32)
     model.language_model.load_state_dict(language.state_dict())
     model.load_state_dict(read_trained(out / "affectgpt"), strict=False)
-    return [json.loads(line) for line in (out / "affectgpt" / "training_log.jsonl").read_text().splitlines()]
+    return read_rows(out / "affectgpt" / "training_log.jsonl")
 
 
 def prune(language: LlamaForCausalLM) -> None:

@@ -16,7 +16,7 @@ from emolab.discriminative.protocol import Split, averaged, classes_of, out_of_f
 from emolab.discriminative.self_training import self_train
 from emolab.discriminative.settings import MODALITIES, FusionSettings, ModalityDropout, SelfTrainingSettings
 from emolab.discriminative.table import FeatureTable
-from emolab.engine.chat import pick_device
+from emolab.engine.device import pick_device
 from emolab.errors import InputError
 from emolab.scoring.settings import ScoringSettings
 from emolab.scoring.six_way import loss_difference, six_way_difference, six_way_row

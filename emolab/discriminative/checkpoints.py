@@ -10,7 +10,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, logging
 
 from emolab.discriminative.settings import EncoderSettings
-from emolab.engine.chat import pick_device, pick_dtype
+from emolab.engine.device import pick_device, pick_dtype
 from emolab.engine.settings import ModelSettings
 from emolab.engine.weights import pickled, resolve
 from emolab.errors import EmolabError, InputError, RunError

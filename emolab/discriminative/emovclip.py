@@ -56,6 +56,7 @@ class EmoVCLIP(nn.Module):
 
     @property
     def clip(self) -> CLIPModel:
+        """The frozen CLIP below."""
         return self._clip[0]
 
     def trainable(self) -> dict[str, nn.Parameter]:

@@ -17,7 +17,7 @@ from emolab.discriminative.checkpoints import folder_of, load_checkpoint, precis
 from emolab.discriminative.inputs import RATE, Given
 from emolab.discriminative.pixels import PixelCutter, normalised
 from emolab.discriminative.settings import EncoderSettings
-from emolab.engine.feature_store import need_dtype
+from emolab.engine.device import need_dtype
 from emolab.engine.weights import fingerprint
 from emolab.errors import EmolabError, InputError
 

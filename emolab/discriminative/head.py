@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from emolab.discriminative.fusion import Fusion, build_fusion
 from emolab.discriminative.settings import FUSIONS, MODALITIES, FusionSettings, ModalityDropout
 from emolab.discriminative.table import FeatureTable
 from emolab.errors import InputError, RunError
+from emolab.media.whole import whole
 
 WEIGHTS, ABOUT = "head.safetensors", "head.json"
 _ROWS = 1024  # clips at once: 30 MB of vectors of 7000 numbers
@@ -85,8 +85,9 @@ class Head:
         about["sha256"] = hashlib.sha256(content).hexdigest()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / WEIGHTS, content)
-            _write(folder / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+            for name, written in ((WEIGHTS, content), (ABOUT, f"{json.dumps(about, indent=1)}\n".encode())):
+                with whole(folder / name) as partial:
+                    partial.write_bytes(written)
         except OSError as error:
             raise RunError(f"{folder} cannot be written ({error.strerror}); make room or give another.") from None
 
@@ -135,12 +136,3 @@ def _skeleton(settings: FusionSettings, kind: str, widths: dict[str, int]) -> Fu
 
 def _shapes(state: dict[str, torch.Tensor]) -> dict[str, tuple]:
     return {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -56,6 +56,7 @@ class FeatureTable:
 
     @property
     def widths(self) -> dict[str, int]:
+        """Modality → numbers in each of its vectors."""
         return {modality: self.vectors[modality].shape[1] for modality in MODALITIES}
 
     def replace(self, modality: str, extracted: Extracted) -> FeatureTable:

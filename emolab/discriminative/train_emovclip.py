@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from emolab.engine.feature_store import FeatureStore
 from emolab.engine.rows import write_rows
 from emolab.engine.weights import pickled
 from emolab.errors import InputError, RunError
+from emolab.media.whole import whole
 
 
 class EmoVCLIPTrainer:
@@ -222,9 +222,9 @@ def _collate(items: list[tuple[int, torch.Tensor]]) -> tuple[np.ndarray, torch.T
 
 
 def _write(path: Path, identity: str, tensors: dict[str, torch.Tensor]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, {"identity": identity})
-    os.replace(partial, path)
+    kept = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    with whole(path) as partial:
+        save_file(kept, partial, {"identity": identity})
 
 
 def _load(path: Path, identity: str) -> dict[str, torch.Tensor] | None:

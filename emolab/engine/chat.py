@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import gc
 import math
-import os
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 
 from emolab.engine import weights
+from emolab.engine.backend import load_engine
 from emolab.engine.settings import ModelSettings
-from emolab.errors import EmolabError, InputError, RunError
+from emolab.errors import RunError
 
-ENGINES = {
-    "transformers": "TransformersEngine", "vllm": "VllmEngine", "sglang": "SglangEngine", "lmdeploy": "LmdeployEngine"
-}  # fmt: skip
-
-
-HOPELESS = 8
+CUT = "The answer was cut off at max_new_tokens; raise it for this model."
+_HOPELESS = 8  # failures in a row before any answer: then it is the model, not a question
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class ChatModel:
     def load(self) -> None:
         """Load the weights now (once)."""
         if self._engine is None:
-            self._engine = _build_engine(self.settings, self.folder)
+            self._engine = load_engine(self.settings, self.folder)
 
     def unload(self) -> None:
         """Give the weights' memory back; the next question loads them again."""
@@ -98,7 +92,7 @@ class ChatModel:
         for start in range(0, len(questions), size):
             batch = self._ask_batch(list(questions[start : start + size]), seed)
             self._failures = self._failures + len(batch) if all(answer.failed for answer in batch) else -math.inf
-            if self._failures >= HOPELESS or len(batch) > 1 and all(answer.failed for answer in batch):
+            if self._failures >= _HOPELESS or len(batch) > 1 and all(answer.failed for answer in batch):
                 raise RunError(f"{self.identity}: {batch[0].error}")
             answers += batch
         return answers
@@ -171,9 +165,6 @@ def _answer(response: Any) -> Answer:
     return Answer(text, cut=cut, tokens=_tokens(choice.logprobs) if choice.logprobs else None)
 
 
-CUT = "The answer was cut off at max_new_tokens; raise it for this model."
-
-
 def _said(text: str) -> str:
     """What a model says after it has thought: thinking models write <think>…</think> and may wrap the rest."""
     text = re.sub(r"<think>.*?(?:</think>|$)", "", text, flags=re.DOTALL).strip()
@@ -192,87 +183,3 @@ def _tokens(logprobs: dict) -> list[dict[str, float]]:
             chances.setdefault(each["token"], round(math.exp(each["logprob"]), 6))
         kept.append(chances)
     return kept
-
-
-def pick_device(wanted: str = "auto") -> str:
-    """`auto` takes the first GPU, then Apple's, then the CPU. Raises InputError for a device that is not there."""
-    import torch
-
-    there = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    there += ["mps"] * torch.backends.mps.is_available() + ["cpu"]
-    if wanted == "auto":
-        return there[0]
-    device = "cuda:0" if wanted == "cuda" else wanted
-    if device not in there:
-        raise InputError(f"device {wanted}: torch sees {', '.join(there)} here; choose one of them, or auto.")
-    return device
-
-
-def pick_dtype(device: str, wanted: str = "auto"):
-    """`auto` takes bfloat16 on GPUs that have it, float16 on others, float32 on a CPU."""
-    import torch
-
-    if wanted != "auto":
-        return getattr(torch, wanted)
-    if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.float16 if device == "mps" else torch.float32
-
-
-def _build_engine(settings: ModelSettings, folder) -> Any:
-    os.environ["USE_HF"] = "1" if settings.use_hf else "0"
-    os.environ.setdefault("LOG_LEVEL", "ERROR")  # ms-swift warns of remote code even where there is none
-    try:
-        import swift.infer_engine as engines
-
-        device = pick_device(settings.device)
-        options: dict = {
-            "model_type": settings.model_type,
-            "torch_dtype": pick_dtype(device, settings.dtype),
-            "use_hf": settings.use_hf,
-        }
-        if settings.template:
-            options["template_type"] = settings.template
-        if settings.adapter:
-            options["adapters"] = [str(Path(settings.adapter).expanduser())]
-        if settings.backend == "transformers":
-            options |= {"device_map": device, "max_batch_size": settings.batch_size}
-        elif settings.backend == "vllm":
-            options |= {"max_num_seqs": settings.batch_size, "enable_lora": settings.adapter is not None}
-        engine = getattr(engines, ENGINES[settings.backend])(str(folder), **options)
-        engine.strict = False  # a question that cannot be encoded is one bad row, not the end of the run
-    except EmolabError:
-        raise
-    except UnpicklingError as error:  # torch's own text says how to unpickle nevertheless
-        raise weights.pickled(folder) from error
-    except ModuleNotFoundError as error:
-        raise RunError(
-            f"{settings.path} could not be loaded by {settings.backend}: {error.name} is not installed; install "
-            "it, or pip install -e '.[models]' for what the transformers backend needs."
-        ) from error
-    except Exception as error:
-        raise RunError(f"{settings.path} could not be loaded by {settings.backend}: {error}") from error
-    limit_tiles(engine.template, settings.max_tiles)
-    _take_token_ids(engine.template)
-    return engine
-
-
-def _take_token_ids(template: Any) -> None:
-    """ms-swift's templates of Qwen-VL and GLM-V hold the released vocabularies' ids: take those of the checkpoint."""
-    names = {
-        "image_token_id": "image_token_id", "video_token_id": "video_token_id",
-        "begin_of_image_token": "image_start_token_id", "end_of_image_token": "image_end_token_id",
-    }  # fmt: skip
-    for ours, theirs in names.items():
-        if isinstance(getattr(template, ours, None), int) and isinstance(getattr(template.config, theirs, None), int):
-            setattr(template, ours, getattr(template.config, theirs))
-
-
-def limit_tiles(template: Any, tiles: int) -> None:
-    """Cut an image into at most so many tiles, in the processors of transformers and in ms-swift's own templates."""
-    image_processor = getattr(template.processor, "image_processor", None)
-    if hasattr(image_processor, "max_patches"):
-        image_processor.max_patches = tiles
-        image_processor.min_patches = min(image_processor.min_patches, tiles)
-    if hasattr(template, "max_num"):
-        template.max_num = tiles

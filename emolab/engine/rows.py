@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from emolab.errors import InputError, RunError, unwritten
+from emolab.media.whole import whole
 
 
 def read_rows(path: str | Path) -> list[dict]:
@@ -32,20 +33,12 @@ def read_rows(path: str | Path) -> list[dict]:
 def write_rows(path: str | Path, rows: Iterable[dict]) -> int:
     """Write rows under a temporary name, then rename: the file is whole or absent. Returns the number of rows. Raises
     RunError where the disk is full."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     count = 0
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            for count, row in enumerate(rows, 1):  # noqa: B007
-                file.write(_line(row))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise unwritten(path, error) from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(Path(path)) as partial, partial.open("w", encoding="utf-8") as file:
+        for count, row in enumerate(rows, 1):  # noqa: B007
+            file.write(_line(row))
+        file.flush()
+        os.fsync(file.fileno())
     return count
 
 

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from emolab.errors import InputError
 
-BACKENDS = ("transformers", "vllm", "sglang", "lmdeploy")
+# ms-swift's inference engines by the names that its own settings have for them
+BACKENDS = {
+    "transformers": "TransformersEngine", "vllm": "VllmEngine", "sglang": "SglangEngine", "lmdeploy": "LmdeployEngine"
+}  # fmt: skip
 ENGINES = ("local", "ray")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 

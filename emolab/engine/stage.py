@@ -57,6 +57,7 @@ class Asker:
 
     @classmethod
     def with_own_model(cls, settings: ModelSettings, seed: int) -> Asker:
+        """In another process, where the model has to be loaded again."""
         return cls(ChatModel(settings, seed))
 
     def begin(self, tasks: Sequence[Task]) -> list[Future]:

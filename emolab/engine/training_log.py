@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+JOURNAL = "logging.jsonl"  # ms-swift's name for the log, beside the checkpoints
 PATIENCE = 20
 KILLED = (-9, 137, 247)  # 247: what ms-swift's command makes of a trainer that was killed
 _CAUSES = (  # first match in the end of the log, whatever comes after it
@@ -20,7 +21,7 @@ _CAUSES = (  # first match in the end of the log, whatever comes after it
         "{found}",
     ),
     (
-        r"FileNotFoundError.*|UnidentifiedImageError.*|cannot identify image file.*|image file is truncated.*",
+        r"(?:FileNotFoundError|UnidentifiedImageError): .*|cannot identify image file.*|image file is truncated.*",
         "an image of the training file is gone or broken ({found}); run notebook 01 again.",
     ),
     (

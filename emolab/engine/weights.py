@@ -108,7 +108,7 @@ def fingerprint(folder: Path) -> str:
     return _known[stamp]
 
 
-ADAPTER_RECORD = "emolab.json"  # what an adapter that emolab trained says of itself
+RECORD = "emolab.json"  # what weights that emolab trained say of themselves
 
 
 def identity(settings: ModelSettings, folder: Path) -> str:
@@ -139,13 +139,14 @@ def check_adapter(adapter: Path, base: Path) -> None:
         )
 
 
-def is_whole(adapter: Path) -> bool:
-    """Whether a folder holds a LoRA adapter that was written to its end."""
+def is_whole(folder: Path, config: str = "adapter_config.json", weights: str = "adapter_model.safetensors") -> bool:
+    """Whether a folder holds trained weights that were written to their end: a LoRA adapter, unless other names say
+    otherwise."""
     from safetensors import SafetensorError, safe_open
 
     try:
-        json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-        with safe_open(adapter / "adapter_model.safetensors", framework="np") as tensors:
+        json.loads((folder / config).read_text(encoding="utf-8"))
+        with safe_open(folder / weights, framework="np") as tensors:
             return bool(tensors.keys())
     except (OSError, ValueError, SafetensorError):
         return False
@@ -154,7 +155,7 @@ def is_whole(adapter: Path) -> bool:
 def adapter_record(adapter: Path) -> dict | None:
     """What emolab wrote beside an adapter that it trained (base, data, seed, settings, steps, trained_on); None for
     one that was trained elsewhere: then peft itself compares the shapes."""
-    path = adapter / ADAPTER_RECORD
+    path = adapter / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,5 +1,7 @@
 // The view of CaptionReview (caption_review.py): one caption pair at a time, a verdict by key or button.
-// Captions, answers and names are untrusted: they enter the page through textContent only.
+
+import { choice, keyButton, reviewFrame, underline } from "./caption_review_frame.js";
+import { later, make } from "./inspector_view/dom.js";
 
 const SIGN = { keep: "✓", drop: "−", flag: "⚑" };
 const DONE = { keep: "kept", drop: "dropped", flag: "flagged" };
@@ -29,112 +31,13 @@ const KEYS = {
   j: "previous", ArrowLeft: "previous", l: "next", ArrowRight: "next",
 };
 
-function make(tag, className, text, parent) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  if (parent) parent.append(element);
-  return element;
-}
-
-function button(parent, label, key, act) {
-  const element = make("button", "", label, parent);
-  element.type = "button";
-  if (key) {
-    element.title = `${label} (key ${key})`;
-    element.setAttribute("aria-keyshortcuts", key);
-    make("kbd", "", key, element).setAttribute("aria-hidden", "true");
-  }
-  element.addEventListener("click", act);
-  return element;
-}
-
-function choice(parent, label, options, act) {
-  const frame = make("label", "", `${label} `, parent);
-  const select = make("select", "", undefined, frame);
-  for (const name of options) make("option", "", name, select).value = name;
-  select.addEventListener("change", act);
-  return select;
-}
-
-// The words of a text with those that `other` does not have underlined
-function compare(element, text, other) {
-  element.replaceChildren();
-  if (!window.Intl?.Segmenter) return element.append(text);
-  const words = (each) => [...new Intl.Segmenter(undefined, { granularity: "word" }).segment(each)];
-  const known = new Set(words(other).map((word) => word.segment.toLowerCase()));
-  for (const word of words(text)) {
-    const own = word.isWordLike && !known.has(word.segment.toLowerCase());
-    if (own) make("span", "er-own", word.segment, element);
-    else element.append(word.segment);
-  }
-}
-
-function layout(el) {
-  const root = make("section", "emolab-review", undefined, el);
-  root.tabIndex = 0;
-  root.setAttribute("aria-label", "Caption review");
-  root.dataset.lmSuppressShortcuts = "true"; // else JupyterLab runs its own commands on the same keys
-  const ui = { root };
-  const head = make("header", "", undefined, root);
-  ui.title = make("h3", "", "Caption review", head);
-  ui.reviewed = make("span", "er-reviewed", "", head);
-  ui.bar = make("progress", "", undefined, head);
-  ui.bar.setAttribute("aria-label", "reviewed");
-  ui.tools = make("div", "er-tools", undefined, root);
-
-  const body = make("div", "er-body", undefined, root);
-  const left = make("div", "er-left", undefined, body);
-  const frame = make("figure", "", undefined, left);
-  ui.image = make("img", "", undefined, frame);
-  ui.noImage = make("p", "er-faint", "", frame);
-  ui.name = make("figcaption", "", "", frame);
-  ui.buttons = make("div", "er-verdicts", undefined, left);
-  const note = make("label", "er-note", "Note ", left);
-  make("kbd", "", "m", note).setAttribute("aria-hidden", "true");
-  ui.note = make("input", "", undefined, note);
-  ui.note.maxLength = 1000;
-  ui.said = make("p", "er-said", "", left);
-
-  ui.right = make("div", "er-right", undefined, body);
-  const decision = make("div", "er-decision", undefined, ui.right);
-  ui.kept = make("span", "er-pill", "", decision);
-  ui.reason = make("span", "er-reason", "", decision);
-  ui.track = make("div", "er-track", undefined, ui.right);
-  ui.fill = make("i", "er-fill", undefined, ui.track);
-  ui.expected = make("i", "er-expected", undefined, ui.track);
-  ui.limit = make("i", "er-limit", undefined, ui.track);
-  ui.score = make("p", "er-score", "", ui.right);
-  for (const which of ["first", "second"]) {
-    const card = make("article", "er-card", undefined, ui.right);
-    const top = make("h4", "", `${which === "first" ? "First" : "Second"} captioner`, card);
-    ui[which] = { card, chosen: make("span", "er-chosen", "● chosen for training", top), text: make("p", "", "", card) };
-    ui[which].text.tabIndex = 0; // a long caption scrolls
-    ui[which].text.setAttribute("aria-label", `Caption of the ${which} captioner`);
-  }
-  ui.answer = make("p", "er-faint", "", ui.right);
-  const foot = make("footer", "", undefined, root);
-  ui.keys = make("span", "er-keys", undefined, foot);
-  for (const [keys, what] of [["k", "keep"], ["d", "drop"], ["f", "flag"], ["u", "withdraw"], ["j ←", "previous"],
-    ["l →", "next"], ["n", "next undecided"], ["m", "note, Esc leaves it"]]) {
-    const entry = make("span", "", undefined, ui.keys);
-    for (const key of keys.split(" ")) make("kbd", "", key, entry);
-    entry.append(` ${what}`);
-  }
-  make("span", "er-legend", "words underlined: only in this caption", foot);
-  ui.status = make("div", "er-status", "", root);
-  ui.status.setAttribute("role", "status");
-  return ui;
-}
-
 function render({ model, el }) {
-  const ui = layout(el);
+  const ui = reviewFrame(el);
   const pairs = new Map(); // position -> {pair, url | noImage}, the latest to arrive last
   const asked = new Set(); // positions of pairs that are on their way
   let index = null; // scores, kept, verdicts of all pairs
   let list = []; // positions that the filter shows, in order; stays as it is while verdicts are given
   let at = 0; // place in the list
-  let waiting; // timer of an answer that is due
   let saving = null; // position whose verdict is on its way
   let moveOn = false; // to the next pair once it is saved; not for a note or a withdrawal
 
@@ -142,14 +45,17 @@ function render({ model, el }) {
   const verdictOf = (each) => index.verdicts[each]?.verdict;
 
   // --- to and from Python
+  const unanswered = later(PATIENCE, () => {
+    say("The kernel does not answer: it is busy or has ended. Nothing is saved until it does.", true);
+  });
+
   function ask(message) {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => say("The kernel does not answer: it is busy or has ended. Nothing is saved until it does.", true), PATIENCE);
+    unanswered();
     model.send(message);
   }
 
   function onMessage(message, buffers) {
-    clearTimeout(waiting);
+    unanswered.stop();
     if (message.kind === "index") {
       const stayed = position();
       index = message;
@@ -300,7 +206,7 @@ function render({ model, el }) {
       ui[which].card.classList.toggle("er-is-chosen", chosen);
       const text = pair[which] || "";
       ui[which].text.classList.toggle("er-faint", !text);
-      if (text) compare(ui[which].text, text, pair[which === "first" ? "second" : "first"] || "");
+      if (text) underline(ui[which].text, text, pair[which === "first" ? "second" : "first"] || "");
       else ui[which].text.textContent = "(no caption)";
       ui[which].text.scrollTop = 0;
     }
@@ -323,15 +229,15 @@ function render({ model, el }) {
   const filter = choice(ui.tools, "Show", Object.keys(FILTERS), () => select(position()));
   const order = choice(ui.tools, "Order", Object.keys(ORDERS), () => select(position()));
   const moves = make("div", "er-moves", undefined, ui.tools);
-  ui.previous = button(moves, "‹ Previous", "", ACTIONS.previous);
+  ui.previous = keyButton(moves, "‹ Previous", "", ACTIONS.previous);
   ui.place = make("span", "er-place", "…", moves);
-  ui.next = button(moves, "Next ›", "", ACTIONS.next);
-  button(moves, "Next undecided", "n", ACTIONS.undecided);
+  ui.next = keyButton(moves, "Next ›", "", ACTIONS.next);
+  keyButton(moves, "Next undecided", "n", ACTIONS.undecided);
   for (const [name, key] of [["keep", "k"], ["drop", "d"], ["flag", "f"]]) {
-    ui[name] = button(ui.buttons, `${SIGN[name]} ${name[0].toUpperCase()}${name.slice(1)}`, key, ACTIONS[name]);
+    ui[name] = keyButton(ui.buttons, `${SIGN[name]} ${name[0].toUpperCase()}${name.slice(1)}`, key, ACTIONS[name]);
     ui[name].dataset.sign = name;
   }
-  ui.withdraw = button(ui.buttons, "Withdraw", "u", ACTIONS.withdraw);
+  ui.withdraw = keyButton(ui.buttons, "Withdraw", "u", ACTIONS.withdraw);
   ui.note.addEventListener("change", () => {
     const row = index?.verdicts[position()];
     if (row && ui.note.value !== row.note) judge(row.verdict, false);
@@ -354,7 +260,7 @@ function render({ model, el }) {
   model.on("msg:custom", onMessage);
   ask({ kind: "open" });
   return () => {
-    clearTimeout(waiting);
+    unanswered.stop();
     model.off("msg:custom", onMessage);
     for (const each of [...pairs.keys()]) forget(each);
   };

@@ -12,7 +12,7 @@ from emolab.captions.annotations import annotate, digest, read_annotations
 from emolab.errors import InputError
 from emolab.inspect.caption_page import CaptionPage
 from emolab.inspect.pictures import jpeg, open_image
-from emolab.inspect.sources import themed
+from emolab.inspect.sources import script, themed
 
 SIDE = 960  # pixels of an image's longer side, as sent to the browser
 SENT = ("image_id", "clip_id", "first", "second", "answer", "score", "expected", "kept", "reason", "chosen")
@@ -46,7 +46,7 @@ class CaptionReview(anywidget.AnyWidget):
     JPEG), `saved`, `problem`. `position` counts the pairs from 0.
     """
 
-    _esm = Path(__file__).with_name("caption_review.js")
+    _esm = script(Path(__file__).with_name("caption_review.js"))
     _css = themed(Path(__file__).with_name("caption_review.css"))
 
     def __init__(self, page: CaptionPage, annotations: str | Path) -> None:

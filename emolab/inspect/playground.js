@@ -1,101 +1,23 @@
 // The view of Playground (playground.py): choose members, strategy and setting; the kernel fuses and scores.
-// Names, ids and labels are untrusted: they enter the page through textContent only.
+
+import { button, make } from "./inspector_view/dom.js";
+import { playgroundFrame, TONE } from "./playground_frame.js";
+import { drawPlane, scoreText } from "./playground_plane.js";
 
 const PATIENCE = 6000; // ms without an answer until the view says so
 const PAUSE = 150; // ms that a setting has to stay until it is asked for
 const TRAIL = 200; // settings that stay on the plane
-const TONE = { "✓": "matched", "−": "missed", "+": "spurious" };
-const PLANE = { side: 360, left: 44, top: 10, right: 42, bottom: 40 }; // pixels
-
-function make(tag, className, text, parent) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  if (parent) parent.append(element);
-  return element;
-}
-
-function draw(tag, attributes, parent, text) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  if (text !== undefined) element.textContent = text;
-  parent.append(element);
-  return element;
-}
-
-function button(parent, label, act) {
-  const element = make("button", "", label, parent);
-  element.type = "button";
-  element.addEventListener("click", act);
-  return element;
-}
-
-const shown = (measure, value) => (measure === "labels_per_clip" ? value.toFixed(2) : (100 * value).toFixed(1));
 
 // The change between two values as they are shown
 function change(measure, value, before) {
   if (before === undefined) return "";
-  const step = Number(shown(measure, value)) - Number(shown(measure, before));
+  const step = Number(scoreText(measure, value)) - Number(scoreText(measure, before));
   const size = Math.abs(step).toFixed(measure === "labels_per_clip" ? 2 : 1);
   return Number(size) === 0 ? "= unchanged" : step > 0 ? `▲ +${size}` : `▼ −${size}`;
 }
 
-function layout(el) {
-  const root = make("section", "emolab-playground", undefined, el);
-  root.setAttribute("aria-label", "Fusion playground");
-  root.dataset.lmSuppressShortcuts = "true"; // else JupyterLab runs its own commands on the same keys
-  const ui = { root };
-  const head = make("header", "", undefined, root);
-  ui.title = make("h3", "", "Fusion playground", head);
-  ui.count = make("span", "ep-faint", "", head);
-
-  const body = make("div", "ep-body", undefined, root);
-  const left = make("div", "ep-left", undefined, body);
-  const members = make("fieldset", "", undefined, left);
-  ui.chosen = make("legend", "", "Members", members);
-  ui.all = make("div", "ep-row", undefined, members);
-  ui.members = make("div", "ep-members", undefined, members);
-  const strategy = make("label", "ep-field", "Strategy", left);
-  ui.strategy = make("select", "", undefined, strategy);
-  ui.about = make("p", "ep-faint ep-about", "", left);
-  ui.knob = make("label", "ep-field", undefined, left);
-  const named = make("span", "ep-knob", undefined, ui.knob);
-  ui.knobName = make("span", "", "", named);
-  ui.value = make("output", "", "", named);
-  ui.slider = make("input", "", undefined, ui.knob);
-  ui.slider.type = "range";
-  const ends = make("span", "ep-knob ep-faint", undefined, ui.knob);
-  ui.low = make("span", "", "", ends);
-  ui.high = make("span", "", "", ends);
-
-  const right = make("div", "ep-right", undefined, body);
-  const figure = make("figure", "", undefined, right);
-  const { side, left: l, top, right: r, bottom } = PLANE;
-  ui.plane = draw("svg", { viewBox: `0 0 ${l + side + r} ${top + side + bottom}`, role: "img" }, figure);
-  const caption = make("figcaption", "ep-faint", undefined, figure);
-  ui.points = make("ol", "ep-points", undefined, caption);
-  const key = make("div", "ep-row", undefined, caption);
-  for (const each of ["◆ this setting", "○ settings before", "□ known scores", "···· equal F"]) make("span", "", each, key);
-  ui.forget = button(caption, "Forget the trail");
-  ui.numbers = make("div", "ep-numbers", undefined, right);
-
-  ui.status = make("div", "ep-status", "", root);
-  ui.status.setAttribute("role", "status");
-  const tools = make("div", "ep-tools", undefined, root);
-  const filter = make("label", "", "Clips with ", tools);
-  ui.filter = make("input", "", undefined, filter);
-  ui.filter.type = "search";
-  ui.filter.placeholder = "text in id or label";
-  const legend = make("span", "ep-row", undefined, tools);
-  for (const [sign, tone] of Object.entries(TONE)) make("span", `ep-chip ep-${tone}`, `${sign} ${tone}`, legend);
-  make("span", "ep-chip ep-new", "new since the last setting", legend);
-  ui.moves = make("div", "ep-row ep-moves", undefined, tools);
-  ui.clips = make("div", "ep-clips", undefined, root);
-  return ui;
-}
-
 function render({ model, el }) {
-  const ui = layout(el);
+  const ui = playgroundFrame(el);
   const view = Math.random().toString(36).slice(2); // answers go to all views of a widget
   const latest = {}; // kind -> request that is due; other answers are stale
   const timers = {};
@@ -224,7 +146,7 @@ function render({ model, el }) {
     for (const entry of ui.numbers.children) {
       const [, number, step] = entry.children;
       const { measure } = number.dataset;
-      number.textContent = shown(measure, found[measure]) + (measure === "labels_per_clip" ? "" : " %");
+      number.textContent = scoreText(measure, found[measure]) + (measure === "labels_per_clip" ? "" : " %");
       step.textContent = change(measure, found[measure], scores?.[measure]);
     }
     scores = found;
@@ -232,56 +154,8 @@ function render({ model, el }) {
     if (trail.at(-1)?.key !== key) trail.push({ key, said, precision: found.precision, recall: found.recall });
     if (trail.length > TRAIL) trail.shift();
     say(`${said}: scored on ${found.n} clips`);
-    drawPlane();
+    drawPlane(ui.plane, scene, trail);
     clips(place.from);
-  }
-
-  function drawPlane() {
-    const { side, left, top } = PLANE;
-    const values = [...scene.points, ...trail].flatMap((each) => [100 * each.precision, 100 * each.recall]);
-    const low = Math.max(0, Math.floor(Math.min(...values) / 10 - 0.3) * 10);
-    const high = Math.min(100, Math.ceil(Math.max(...values) / 10 + 0.3) * 10);
-    const span = high - low;
-    const along = (value) => ((value - low) / span) * side;
-    const at = (each) => [left + along(100 * each.precision), top + side - along(100 * each.recall)];
-    const svg = ui.plane;
-    svg.replaceChildren();
-    draw("rect", { x: left, y: top, width: side, height: side, class: "ep-frame" }, svg);
-    for (let value = low; value <= high; value += 10) {
-      draw("text", { x: left + along(value), y: top + side + 15, "text-anchor": "middle" }, svg, value);
-      draw("text", { x: left - 6, y: top + side - along(value) + 4, "text-anchor": "end" }, svg, value);
-    }
-    const middle = top + side / 2;
-    draw("text", { x: left + side / 2, y: top + side + 34, "text-anchor": "middle", class: "ep-axis" }, svg, "precision (%)");
-    draw("text", { x: 12, y: middle, "text-anchor": "middle", class: "ep-axis", transform: `rotate(-90 12 ${middle})` }, svg, "recall (%)");
-    const box = { x: left, y: top, width: side, height: side, viewBox: `${low} ${-high} ${span} ${span}`, preserveAspectRatio: "none" };
-    const inside = draw("svg", box, svg);
-    for (const { level, line } of scene.iso) {
-      if (span > 50 && level % 10) continue;
-      const points = line.map(([p, r]) => `${p},${-r}`).join(" ");
-      draw("polyline", { points, class: "ep-iso", "vector-effect": "non-scaling-stroke" }, inside);
-      if (level <= low || level >= high) continue;
-      const edge = (level * high) / (2 * high - level); // where it leaves at the right, or else its middle
-      const [x, y] = edge > low ? [side + 5, along(edge)] : [along(level), along(level)];
-      draw("text", { x: left + x, y: top + side - y + 3, class: "ep-faint" }, svg, `F ${level}`);
-    }
-    scene.points.forEach((point, number) => {
-      const [x, y] = at(point);
-      const square = draw("rect", { x: x - 3.5, y: y - 3.5, width: 7, height: 7, class: "ep-fixed" }, svg);
-      draw("title", {}, square, point.name);
-      draw("text", { x: x + 6, y: y - 3, class: "ep-faint" }, svg, number + 1);
-    });
-    draw("polyline", { points: trail.map((each) => at(each).join(",")).join(" "), class: "ep-trail" }, svg);
-    trail.forEach((each, number) => {
-      const [x, y] = at(each);
-      const last = number === trail.length - 1;
-      const mark = last
-        ? draw("path", { d: `M${x} ${y - 9}L${x + 9} ${y}L${x} ${y + 9}L${x - 9} ${y}z`, class: "ep-now" }, svg)
-        : draw("circle", { cx: x, cy: y, r: 4, class: "ep-past" }, svg);
-      draw("title", {}, mark, each.said);
-    });
-    const now = trail.at(-1);
-    svg.setAttribute("aria-label", `Recall-precision plane: precision ${shown("precision", now.precision)} %, recall ${shown("recall", now.recall)} %`);
   }
 
   function fillClips(message) {
@@ -336,7 +210,7 @@ function render({ model, el }) {
   ui.filter.addEventListener("input", () => after("filter", PAUSE, () => clips(0)));
   ui.forget.addEventListener("click", () => {
     trail.splice(0, trail.length - 1);
-    if (trail.length) drawPlane();
+    if (trail.length) drawPlane(ui.plane, scene, trail);
   });
   ui.root.addEventListener("keydown", (event) => event.stopPropagation());
   model.on("msg:custom", onMessage);

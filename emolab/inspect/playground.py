@@ -12,7 +12,7 @@ from emolab.errors import InputError
 from emolab.fusion.panel import Panel
 from emolab.inspect.playground_bench import MEASURES, PAGE, Bench, Knobbed
 from emolab.inspect.playground_page import PlaygroundPage, iso_f
-from emolab.inspect.sources import themed
+from emolab.inspect.sources import script, themed
 from emolab.scoring.clips import LabelSets
 
 
@@ -45,7 +45,7 @@ class Playground(anywidget.AnyWidget):
     the same three -> `clips` (one page with chips). `problem` (a sentence) is the answer to what cannot be done.
     """
 
-    _esm = Path(__file__).with_name("playground.js")
+    _esm = script(Path(__file__).with_name("playground.js"))
     _css = themed(Path(__file__).with_name("playground.css"))
 
     def __init__(self, page: PlaygroundPage) -> None:

@@ -1,4 +1,4 @@
-"""The script and style of a view: the inspector's modules are joined here, without a build step; all share a theme."""
+"""The script and style of a view: its modules are joined here, without a build step; all views share a theme."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from pathlib import Path
 
 PARTS = Path(__file__).with_name("inspector_view")
 THEME = Path(__file__).with_name("theme.css")
-MAIN, PAGE = "main.js", "page.js"  # the view of the widget, and that of a page without a kernel
-IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
+MAIN, PAGE = PARTS / "main.js", PARTS / "page.js"  # the inspector's widget, and its page without a kernel
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w./]+)";\n', re.MULTILINE)
 
 
-def script(main: str = MAIN) -> str:
+def script(main: Path = MAIN) -> str:
     """`main` and the parts that it imports, each after its own, as one module that exports what `main` does by default.
 
-    Parts import each other by name, top-level names differ over all parts, and imports do not go in circles.
+    Parts import each other by path, top-level names differ over all parts of a view, and imports do not go in circles.
     """
-    joined: dict[str, str] = {}
+    joined: dict[Path, str] = {}
 
-    def join(name: str) -> None:
-        source = (PARTS / name).read_text(encoding="utf-8")
-        for other in dict.fromkeys(IMPORT.findall(source)):
+    def join(part: Path) -> None:
+        source = part.read_text(encoding="utf-8")
+        for other in dict.fromkeys(part.parent / name for name in IMPORT.findall(source)):
             if other not in joined:
                 join(other)
         source = IMPORT.sub("", source)
-        dropped = r"^export (?!default)" if name == main else r"^export (default .*\n)?"
-        joined[name] = re.sub(dropped, "", source, flags=re.MULTILINE)
+        dropped = r"^export (?!default)" if part == main else r"^export (default .*\n)?"
+        joined[part] = re.sub(dropped, "", source, flags=re.MULTILINE)
 
     join(main)
     return "\n".join(joined.values())

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from emolab.engine.rows import read_rows
 from emolab.engine.settings import ModelSettings
-from emolab.engine.weights import ADAPTER_RECORD as RECORD
-from emolab.engine.weights import adapter_record
+from emolab.engine.weights import RECORD, adapter_record
 from emolab.errors import InputError
 
 CARD = """\

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import sys
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import yaml
-
 from emolab.engine import weights
+from emolab.engine.device import gpu_count, gpu_environment
 from emolab.engine.rows import read_rows
 from emolab.engine.settings import ModelSettings
-from emolab.engine.training import (
-    Training,
-    Watch,
-    alone,
-    finished,
-    follow,
-    gpu_count,
-    gpu_environment,
-    is_of,
-    last_checkpoint,
-    timeless,
-)
-from emolab.errors import InputError
-from emolab.internvl.adapter import RECORD, write_card
+from emolab.engine.training import Training, Watch, train
+from emolab.errors import InputError, RunError
+from emolab.internvl.adapter import write_card
 from emolab.internvl.settings import SftSettings
 from emolab.internvl.sft_data import trained_clips
 
@@ -140,49 +128,43 @@ def finetune(
         memory=MEMORY,
         whole=weights.is_whole,
     )
-    with alone(training):
-        if is_of(adapter, RECORD, record) and weights.is_whole(adapter):
-            shutil.rmtree(work, ignore_errors=True)
-            return adapter
-        if not is_of(work, RECORD, record):
-            shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(exist_ok=True)
-        (work / RECORD).write_text(json.dumps(record))
-        begun = last_checkpoint(training)
-        resumed = {"resume_from_checkpoint": str(begun)} if begun else {}
-        (folder / "sft.yaml").write_text(yaml.safe_dump({**chosen, **resumed}, sort_keys=False), encoding="utf-8")
-        log = follow(training, begun, _environment(model, sft), watch, progress)
-        _finish(training, adapter, record, data, log)
-    return adapter
+    environment = partial(_environment, model, sft)
+    publish = partial(_publish, record, data)
+    try:
+        return train(training, adapter, record, chosen, environment, publish, watch=watch, progress=progress)
+    except RunError as error:  # ms-swift takes some paths that are gone for base64, and names none of those
+        gone = next((image for image in _images(data) if not os.path.isfile(image)), None)
+        if gone is None:
+            raise
+        raise RunError(
+            f"ms-swift's training stopped: an image of the training file is gone or broken ({gone}); run notebook 01 "
+            f"again. The log: {folder / 'train.log'}"
+        ) from error
 
 
-def _finish(training: Training, adapter: Path, record: dict, data: Path, log: list[dict]) -> None:
-    """Make the last checkpoint the adapter: what peft needs, record, card and log; then the checkpoints go."""
-    last = finished(training, log)
-    partial = adapter.with_name("adapter.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+def _publish(record: dict, data: Path, checkpoint: Path, folder: Path, log: list[dict]) -> dict:
+    """Take what peft needs out of a checkpoint, with a card; returns the adapter's record."""
     for name in ("adapter_config.json", "adapter_model.safetensors"):
-        shutil.copy2(last / name, partial / name)
+        shutil.copy2(checkpoint / name, folder / name)
     record = {**record, "steps": log[-1]["steps"], "trained_on": trained_clips(data)}
-    (partial / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (partial / "training_log.jsonl").write_text(timeless(log))
-    write_card(partial, record, data, log)
-    shutil.rmtree(adapter, ignore_errors=True)  # of other data, base or settings: it served until here
-    os.replace(partial, adapter)
-    shutil.rmtree(training.work)
+    write_card(folder, record, data, log)
+    return record
 
 
 def content_hash(data: Path) -> str:
     """sha256 over a training file and the bytes of its images: other pictures under the same names are other data."""
     digest = hashlib.sha256(data.read_bytes())
-    for image in dict.fromkeys(image for row in read_rows(data) for image in row.get("images") or ()):
+    for image in _images(data):
         try:
             with open(image, "rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise InputError(f"{data}: {image} cannot be read ({error.strerror}); run notebook 01 again.") from None
     return digest.hexdigest()
+
+
+def _images(data: Path) -> list[str]:
+    return list(dict.fromkeys(image for row in read_rows(data) for image in row.get("images") or ()))
 
 
 def _environment(model: ModelSettings, sft: SftSettings) -> dict[str, str]:

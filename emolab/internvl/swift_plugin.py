@@ -6,7 +6,7 @@ import os
 
 from swift.pipelines.train.sft import SwiftSft
 
-from emolab.engine.chat import limit_tiles
+from emolab.engine.backend import limit_tiles
 
 _prepare = SwiftSft._prepare_template
 

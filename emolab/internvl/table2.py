@@ -28,22 +28,25 @@ def table2(
     **options,
 ) -> list[dict]:
     """Rows in the paper's order, then what it does not have: name, preprocess, the columns of `runs_row`, and
-    paper_avg, paper_accuracy, paper_recall (other clips, weights and judge of synonyms; None where it has no row)."""
+    `paper_columns` (of other clips, weights and another judge of synonyms)."""
     order = [*PAPER_TABLE_2, *systems]
     rows = []
     for model, preprocess in sorted(systems, key=order.index):
         row = runs_row(model, truth, systems[model, preprocess], settings, seed, **options)
-        paper = PAPER_TABLE_2.get((model, preprocess), (None, None, None))
-        columns = dict(zip(("paper_avg", "paper_accuracy", "paper_recall"), paper, strict=True))
+        columns = paper_columns(PAPER_TABLE_2.get((model, preprocess)))
         rows.append({"name": row.pop("name"), "preprocess": preprocess, **row, **columns})
     return rows
 
 
+def paper_columns(numbers: Sequence[float] | None) -> dict[str, float | None]:
+    """paper_avg, paper_accuracy, paper_recall, to stand beside a row; None where the paper has no such row."""
+    return {f"paper_{name}": number for name, number in zip(MEASURES, numbers or (None,) * 3, strict=True)}
+
+
 def paper_rows() -> list[dict]:
     """The paper's Table 2 as it stands."""
-    about = {"n": 332}
     return [
-        {"name": f"paper: {model}", "preprocess": preprocess, **about, **dict(zip(MEASURES, values, strict=True))}
+        {"name": f"paper: {model}", "preprocess": preprocess, "n": 332, **dict(zip(MEASURES, values, strict=True))}
         for (model, preprocess), values in PAPER_TABLE_2.items()
     ]
 

@@ -76,7 +76,7 @@ def _weighed(mentions: Sequence[Mention]) -> list[str]:
         and (not valences[family] or by_valence[valences[family]] >= _AGAINST_OPPOSITE * by_valence[-valences[family]])
     }
     kept = kept or {family for family, weight in by_family.items() if weight == strongest}
-    labels = [word for word in dict.fromkeys(m.word for m in mentions if m.family in kept)]
+    labels = list(dict.fromkeys(m.word for m in mentions if m.family in kept))
     best = {family: _heaviest(labels, family, by_word) for family in kept}
     labels = [word for word in labels if word in best[family_of(word)]]
     return [*labels, *_anger_of(mentions, kept)]

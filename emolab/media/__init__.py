@@ -1,1 +1,1 @@
-"""What a model sees and hears of a clip: six frames, 16 kHz mono sound (PyAV only, no torch)."""
+"""What a model sees and hears of a clip: drawn frames, face crops, still images, sound (PyAV; no torch)."""

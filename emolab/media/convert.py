@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import chain
@@ -14,6 +13,7 @@ import av
 from emolab.media.decode import upright
 from emolab.media.errors import MediaError
 from emolab.media.probe import open_media, packets, sound_stream, video_stream
+from emolab.media.whole import whole
 
 _TICKS = 90000  # a second: fine enough for the time stamps of any container
 _RATE = 48000
@@ -37,23 +37,19 @@ def convert(
     picture, sound = _first(source, "video"), _first(source, "audio")
     if picture is None and sound is None:
         raise MediaError(f"{source.name}: neither its picture nor its sound can be decoded; copy it again.")
-    partial = target.with_name(f".{target.stem}.{os.getpid()}.{threading.get_ident()}.partial.mp4")
-    try:
-        with (
-            open_media(source) as container,
-            av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as copy,
-        ):
-            tracks = {}
-            if picture is not None:
-                stream = video_stream(container)
-                stream.codec_context.thread_type = "AUTO"
-                tracks[stream] = _Picture(copy, stream, picture, height)
-            if sound is not None:
-                tracks[sound_stream(container)] = _Sound(copy, sound)
-            _fill(container, tracks, progress or (lambda done: None))
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        whole(target) as partial,
+        open_media(source) as container,
+        av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as copy,
+    ):
+        tracks = {}
+        if picture is not None:
+            stream = video_stream(container)
+            stream.codec_context.thread_type = "AUTO"
+            tracks[stream] = _Picture(copy, stream, picture, height)
+        if sound is not None:
+            tracks[sound_stream(container)] = _Sound(copy, sound)
+        _fill(container, tracks, progress or (lambda done: None))
 
 
 def _first(source: Path, kind: str) -> av.VideoFrame | av.AudioFrame | None:

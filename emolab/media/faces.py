@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import threading
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from emolab.errors import unwritten
+from emolab.media import kept
 from emolab.media.detector import Face, detect
 from emolab.media.errors import MediaError
 from emolab.media.sampling import SampledFrames
@@ -66,7 +62,7 @@ def align(image: np.ndarray, face: Face, size: int | None) -> np.ndarray:
     side = size or max(_LEAST, round(native_side(face)))
     turn, shift = _similarity(face.points, TEMPLATE * side / _SIDE)
     # Where the crop is much smaller than the face, warping alone would skip pixels: shrink by whole pixels first.
-    step = max(1, int(1 / abs(turn)))
+    step = max(1, int(1 / abs(turn) + 1e-9))  # sums may give 9.999… for 10
     if step > 1:
         height, width = image.shape[0] // step, image.shape[1] // step
         image = cv2.resize(image[: height * step, : width * step], (width, height), interpolation=cv2.INTER_AREA)
@@ -106,10 +102,10 @@ def cached_faces(
     `key` says which frames these are; `sample` decodes them and is called only where they are needed.
     """
     said = (_CACHE_VERSION, key, settings.size, settings.choose, settings.confidence)
-    entry = Path(cache_dir) / f"{hashlib.blake2b(repr(said).encode(), digest_size=20).hexdigest()}.faces.npz"
+    entry = kept.entry_of(Path(cache_dir), repr(said), ".faces.npz")
     try:
         crops = _load(entry)
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error):
+    except kept.UNREADABLE:
         crops = find_faces(sample(), settings, settings.size)
         _store(entry, crops)
     if size == settings.size:
@@ -141,31 +137,14 @@ def _similarity(points: np.ndarray, target: np.ndarray) -> tuple[complex, comple
 
 
 def _load(entry: Path) -> FaceCrops:
-    # The zip inside carries checksums, so damage raises instead of giving wrong pixels.
-    with np.load(entry, allow_pickle=False) as stored:
-        found, rows = stored["found"].tolist(), stored["faces"]
-        images = [stored[f"image{number}"] for number in range(sum(map(bool, found)))]
-        problem = str(stored["problem"]) or None
-    faces = [Face(tuple(row[:4].tolist()), float(row[4]), row[5:].reshape(5, 2)) for row in rows]
+    images, problem, arrays = kept.load(entry)
+    found = arrays["found"].tolist()
+    faces = [Face(tuple(row[:4].tolist()), float(row[4]), row[5:].reshape(5, 2)) for row in arrays["faces"]]
     chosen = [faces.pop(0) if count else None for count in found]
     return FaceCrops(images, found, [native_side(face) if face else None for face in chosen], chosen, problem)
 
 
 def _store(entry: Path, crops: FaceCrops) -> None:
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    partial = entry.with_name(f".{entry.stem}.{os.getpid()}.{threading.get_ident()}.partial.npz")
-    images = {f"image{number}": image for number, image in enumerate(crops.images)}
     rows = [(*face.box, face.score, *face.points.ravel()) for face in crops.faces if face]
-    try:
-        np.savez_compressed(
-            partial,
-            found=np.array(crops.found),
-            faces=np.array(rows, np.float64).reshape(-1, 15),
-            problem=np.array(crops.problem or ""),
-            **images,
-        )
-        os.replace(partial, entry)
-    except OSError as error:
-        raise unwritten(entry, error) from None
-    finally:
-        partial.unlink(missing_ok=True)
+    faces = np.array(rows, np.float64).reshape(-1, 15)
+    kept.store(entry, crops.images, crops.problem, found=np.array(crops.found), faces=faces)

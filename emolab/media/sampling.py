@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from emolab.errors import unwritten
+from emolab.media import kept
 from emolab.media.decode import decode_frames
 from emolab.media.errors import MediaError
 
@@ -76,12 +74,14 @@ def cached_frames(
 ) -> SampledFrames:
     """`six_frames`, kept in `cache_dir` by the file's content and the draw; a damaged entry is made anew."""
     key = f"{_CACHE_VERSION}\0{draw_key(path, clip_id=clip_id, seed=seed, parts=parts, draw=draw)}"
-    entry = Path(cache_dir) / f"{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}.npz"
+    entry = kept.entry_of(Path(cache_dir), key)
     try:
-        return _load(entry)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        images, problem, arrays = kept.load(entry)
+        return SampledFrames(images, arrays["positions"].tolist(), arrays["times"].tolist(), problem)
+    except kept.UNREADABLE:
         sampled = six_frames(path, clip_id=clip_id, seed=seed, parts=parts, draw=draw)
-        _store(entry, sampled)
+        positions, times = np.array(sampled.positions), np.array(sampled.times)
+        kept.store(entry, sampled.images, sampled.problem, positions=positions, times=times)
         return sampled
 
 
@@ -107,30 +107,3 @@ def content_hash(path: str | os.PathLike) -> str:
 
 
 _hashes: dict[tuple, str] = {}
-
-
-def _load(entry: Path) -> SampledFrames:
-    # The zip inside carries checksums, so damage raises instead of giving wrong pixels.
-    with np.load(entry, allow_pickle=False) as stored:
-        positions, times = stored["positions"].tolist(), stored["times"].tolist()
-        images = [stored[f"image{number}"] for number in range(len(positions))]
-        return SampledFrames(images, positions, times, str(stored["problem"]) or None)
-
-
-def _store(entry: Path, sampled: SampledFrames) -> None:
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    partial = entry.with_name(f".{entry.stem}.{os.getpid()}.partial.npz")
-    images = {f"image{number}": image for number, image in enumerate(sampled.images)}
-    try:
-        np.savez_compressed(
-            partial,
-            positions=np.array(sampled.positions),
-            times=np.array(sampled.times),
-            problem=np.array(sampled.problem or ""),
-            **images,
-        )
-        os.replace(partial, entry)
-    except OSError as error:
-        raise unwritten(entry, error) from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from emolab.corpora.clip import Clip
-from emolab.corpora.stills import IMAGE_FORMATS, IMAGE_SUFFIXES
+from emolab.corpora.stills import IMAGE_SUFFIXES
 from emolab.media.errors import MediaError
 from emolab.media.faces import NoFaceError
 from emolab.media.openface import openface_key
 from emolab.media.probe import open_media
 from emolab.media.sampling import content_hash, draw_key
 from emolab.media.settings import FaceSettings, FrameSettings
+from emolab.media.stills import read_image
 from emolab.media.views import clip_frames, clip_view
 
 
@@ -30,7 +30,7 @@ def see(
     if clip.video is None:
         return None, f"{clip.clip_id} has no picture."
     if is_still(clip):
-        return [_still(Path(clip.video))], None
+        return [read_image(clip.video)], None
     try:
         seen = clip_view(clip, view, frames, faces, seed, cache_dir)
         return seen.images, seen.problem
@@ -95,14 +95,3 @@ def sound_file(clip: Clip) -> str | None:
 def is_still(clip: Clip) -> bool:
     """Whether the clip's picture is an image file."""
     return clip.video is not None and Path(clip.video).suffix.lower() in IMAGE_SUFFIXES
-
-
-def _still(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except FileNotFoundError:
-        raise MediaError(f"{path.name} cannot be read (No such file or directory); check the path.") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = type(error).__name__
-        raise MediaError(f"{path.name} cannot be opened as an image ({reason}); copy it again or convert it.") from None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emolab.affectgpt.inputs import InputMaker, clip_inputs
+from emolab.affectgpt.inputs import InputMaker
 from emolab.corpora.clip import Clip
 from emolab.corpora.read import read_rows
 from emolab.errors import InputError
@@ -27,7 +27,7 @@ def tone(seconds):
 
 
 def inputs(clip, view="frame", frames=FRAMES, faces=FACES, sound=SOUND, **more):
-    return clip_inputs(clip, frames, faces, view, sound, **more)
+    return InputMaker(frames, faces, view, sound, **more)(clip)
 
 
 def write_sound(path, samples):

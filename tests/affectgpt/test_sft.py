@@ -13,24 +13,25 @@ import torch
 import yaml
 
 from emolab.affectgpt.configuration import AffectGPTConfig
-from emolab.affectgpt.parts import load_model, read_trained, trained_tensors
+from emolab.affectgpt.parts import is_whole, load_model, read_trained, trained_tensors
+from emolab.affectgpt.record import trained_on
 from emolab.affectgpt.samples import Collator
 from emolab.affectgpt.settings import AffectSftSettings
 from emolab.affectgpt.sft import (
-    RECORD,
     clips_to_test,
-    is_whole,
+    read_training_file,
     train_qformers,
-    trained_on,
     training_rows,
     write_training_file,
 )
 from emolab.affectgpt.train import Batches, Clips, learning_rate, run
 from emolab.corpora.clip import Clip
 from emolab.corpora.minigpt4 import CaptionedImage
-from emolab.engine.feature_store import CacheError, FeatureStore
+from emolab.engine.feature_file import CacheError
+from emolab.engine.feature_store import FeatureStore
 from emolab.engine.rows import read_rows
 from emolab.engine.training_log import read_log, why_it_failed
+from emolab.engine.weights import RECORD
 from emolab.errors import InputError, RunError
 from emolab.media.settings import FaceSettings
 
@@ -106,7 +107,7 @@ def test_what_is_learnt_from(clips, tmp_path):
     assert [row.clip_id for row in rows] == ["clip0", "clip1", "minigpt4_7"]
     assert rows[2] == Clip("minigpt4_7", video=str(tmp_path / "7.jpg"), description="A cat.", corpus="MiniGPT-4")
     assert write_training_file(rows, tmp_path / "t.jsonl") == {"tiny": 2, "MiniGPT-4": 1}
-    assert [Clip.from_row(row, "") for row in read_rows(tmp_path / "t.jsonl")] == rows
+    assert read_training_file(tmp_path / "t.jsonl") == rows
     with pytest.raises(InputError, match="no clip of the train split has a description"):
         write_training_file([], tmp_path / "t.jsonl")
     drawn = Clips(rows, draws=2)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -12,8 +11,7 @@ from emolab.captions.annotations import annotate, read_annotations
 from emolab.demo.draw import Stage
 from emolab.demo.scenario import scenario, stable_rng
 from emolab.demo.texts import Writer
-from emolab.inspect import caption_review
-from emolab.inspect.caption_review import review
+from emolab.inspect.caption_review import CaptionReview, review
 
 HOST = """async (source) => {
   const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
@@ -77,8 +75,7 @@ def page(browser, folder):
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.expose_function("kernel", kernel)
-    source = Path(caption_review.__file__).with_suffix(".js").read_text(encoding="utf-8")
-    page.evaluate(HOST, source)
+    page.evaluate(HOST, CaptionReview._esm)
     page.wait_for_selector(".emolab-review figcaption:has-text('clip_0')")
     yield page
     page.close()

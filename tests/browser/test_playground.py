@@ -1,16 +1,13 @@
 """The fusion playground in a browser: its view, answered by the real Python side."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from emolab.errors import InputError
 from emolab.fusion.panel import Member, make_panel
-from emolab.inspect import playground as module
-from emolab.inspect.playground import playground
+from emolab.inspect.playground import Playground, playground
 from emolab.inspect.playground_bench import Knob, Knobbed
-from emolab.inspect.sources import themed
 from emolab.labels.wheel import own_wheels
 from emolab.scoring import wheel
 
@@ -79,9 +76,8 @@ def page(browser):
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.expose_function("kernel", lambda message: json.dumps(widget.reply(json.loads(message))))
-    source = Path(module.__file__)
-    page.add_style_tag(content=themed(source.with_suffix(".css")))
-    page.evaluate(HOST, source.with_suffix(".js").read_text(encoding="utf-8"))
+    page.add_style_tag(content=Playground._css)
+    page.evaluate(HOST, Playground._esm)
     page.wait_for_selector(".ep-clips details")
     yield page
     page.close()

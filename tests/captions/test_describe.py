@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emolab.captions.describe import describe, read_image
+from emolab.captions.describe import describe
 from emolab.demo.draw import Stage
 from emolab.demo.scenario import scenario
 from emolab.demo.texts import POSTURE, SCENE
 from emolab.engine.chat import ChatModel
 from emolab.engine.rows import RowFile
 from emolab.engine.settings import ModelSettings
-from emolab.errors import InputError
 
 SHIPPED = {
     "first": ModelSettings("shipped:qwen3_vl", "qwen3_vl", batch_size=12, max_new_tokens=96, device="cpu"),
@@ -49,16 +48,3 @@ def test_a_caption_that_was_cut_off_is_no_caption(tmp_path):
     with RowFile(tmp_path / "answers.jsonl") as answers:
         (row,) = describe([image], tmp_path, model, "first", answers, progress=False)
     assert row["text"] == "" and "max_new_tokens" in row["error"]
-
-
-def test_pictures_are_read_upright_and_in_colour(tmp_path):
-    pixels = np.zeros((4, 6, 3), np.uint8)
-    pixels[:, 0] = (255, 0, 0)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
-    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
-    Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.png")
-    assert read_image(tmp_path / "turned.png").shape == (6, 4, 3)
-    assert read_image(tmp_path / "grey.png").shape == (4, 6, 3)
-    with pytest.raises(InputError, match=r"none\.png.*cannot be read"):
-        read_image(tmp_path / "none.png")

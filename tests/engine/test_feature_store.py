@@ -21,7 +21,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, HubertConfig, Hubert
 from emolab.affectgpt.encoding import DIMENSIONS
 from emolab.affectgpt.inputs import InputMaker, Inputs
 from emolab.corpora.clip import Clip
-from emolab.engine.feature_store import CacheError, FeatureStore
+from emolab.engine.feature_file import CacheError
+from emolab.engine.feature_store import FeatureStore
 from emolab.errors import InputError, RunError
 from emolab.media.settings import FaceSettings, FrameSettings, SoundSettings
 from emolab.media.write import write_video

@@ -15,9 +15,9 @@ from emolab.discriminative.noise import Noise
 from emolab.discriminative.pixels import pixel_store
 from emolab.discriminative.prompted import write_about
 from emolab.engine.chat import ChatModel
+from emolab.engine.device import need_dtype
 from emolab.engine.extraction import extract_with_model
 from emolab.engine.faces import look_for_faces
-from emolab.engine.feature_store import need_dtype
 from emolab.engine.rows import RowFile
 from emolab.engine.settings import EngineSettings
 from emolab.errors import RunError

@@ -40,6 +40,11 @@ def test_a_log_is_read_while_it_is_written(tmp_path):
         ("Train: 3%", 247, "killed, perhaps by the system"),
         ("ValueError: x\nSignal 9 (SIGKILL) received", 1, "killed, perhaps by the system"),
         ("FileNotFoundError: No such file: 'b.png'\nmore", 1, "(FileNotFoundError: No such file: 'b.png')"),
+        (
+            "    raise UnidentifiedImageError(msg)\nPIL.UnidentifiedImageError: no image: c.png",
+            1,
+            "Error: no image: c.png)",
+        ),
         ("RuntimeError: size mismatch for model.layers.0.weight: copying", 1, "do not fit the base"),
         ("ValueError: unknown model_type\n  at exit", 1, "ValueError: unknown model_type"),
         ("something odd\n\n", 3, "code 3; its last words: something odd"),

@@ -18,8 +18,9 @@ import yaml
 
 from emolab.affectgpt.parts import read_trained
 from emolab.affectgpt.settings import AffectSftSettings
-from emolab.affectgpt.sft import RECORD, train_qformers, write_training_file
+from emolab.affectgpt.sft import train_qformers, write_training_file
 from emolab.affectgpt.train import run
+from emolab.engine.weights import RECORD
 from emolab.media.settings import FaceSettings
 
 HERE = Path(__file__).resolve().parents[2]

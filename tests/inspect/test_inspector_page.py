@@ -107,6 +107,15 @@ def test_a_page_runs_nothing_but_its_own_script(inspection, tmp_path):
     assert page.data()["ei-clip-7"]["clip"]["transcript"] == f"a\u2028b\n{HOSTILE}"
 
 
+def test_a_file_that_gives_no_picture_is_not_counted_and_says_why(tmp_path):
+    (tmp_path / "a.mp4").write_text("my diary")
+    inspection = Inspection([Clip("a", video=str(tmp_path / "a.mp4"))], {"m": {}}, "c")
+    data = Elements(write_page(inspection, tmp_path / "page.html", MEDIA).read_text(encoding="utf-8")).data()
+    assert data["ei-index"]["index"]["note"] == "this page: all clips, without pictures"
+    assert len(data["ei-index"]["index"]["looks"]) == len(MEDIA.looks)
+    assert "a.mp4 is not a video" in data["ei-pictures-0"]["frames"][0]["about"]["problem"]
+
+
 def test_a_page_without_media_has_no_pictures(inspection, tmp_path):
     data = Elements(write_page(inspection, tmp_path / "page.html").read_text(encoding="utf-8")).data()
     assert data["ei-index"]["index"]["looks"] == [] and not any(name.startswith("ei-pictures") for name in data)

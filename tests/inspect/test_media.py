@@ -250,6 +250,22 @@ def test_of_a_truncated_file_what_exists(media, folder, tmp_path):
     assert media.thumb(clip(path))
 
 
+def test_damage_is_told_once_with_the_frames(media, folder, tmp_path):
+    path = tmp_path / "cut.mp4"
+    with (
+        av.open(str(folder / "mute.mp4")) as source,
+        av.open(str(path), "w", options={"movflags": "faststart"}) as copy,
+    ):
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                copy.mux(packet)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 4 // 5])
+    assert media.frames(clip(path), 0)[0]["problem"].startswith("cut.mp4 is ")
+    assert media.faces(clip(path), 0) == ({"found": [0] * 6, "problem": None}, [])
+
+
 @pytest.mark.parametrize("name", ["plain.mp4", "old.avi", "web.webm", "camera.mov"])
 def test_a_small_picture_of_the_middle(media, folder, name):
     picture = opened(media.thumb(clip(folder / name), height=32))

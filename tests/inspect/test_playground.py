@@ -216,8 +216,6 @@ def test_hostile_text_stays_text():
     page = view.reply(setting([HOSTILE, "two"], HOSTILE, 1, kind="clips", **{"from": 0, "filter": HOSTILE[:20]}))
     assert page["clips"][0]["clip_id"] == HOSTILE  # as it is; the view enters it as text
     assert page["clips"][0]["chips"][-1]["said"] == [HOSTILE]
-    source = view._esm if isinstance(view._esm, str) else str(view._esm)
-    assert not any(way in source for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "DOMParser"))
 
 
 def _refuse_hostile(panel, value):

@@ -1,7 +1,8 @@
-"""The parts of the inspector's view fit together as one script."""
+"""The parts of each view fit together as one script."""
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -9,55 +10,69 @@ from emolab.inspect.sources import IMPORT, MAIN, PAGE, PARTS, script, style
 
 NAMED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|const|let|class) (\w+)", re.MULTILINE)
 EXPORTED = re.compile(r"^export (?:async )?(?:function\*?|const|let|class) (\w+)", re.MULTILINE)
-SOURCES = {path.name: path.read_text(encoding="utf-8") for path in sorted(PARTS.glob("*.js"))}
+VIEWS = {name: PARTS.with_name(f"{name}.js") for name in ("caption_review", "playground")}
+MAINS = {"inspector": MAIN, "page": PAGE, **VIEWS}
+SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PARTS.parent.rglob("*.js"))}
+by_part = pytest.mark.parametrize("part", SOURCES, ids=lambda path: path.name)
 
 
-@pytest.mark.parametrize("main", [MAIN, PAGE])
-def test_top_level_names_stand_once(main):
-    joined = script(main)
+def imports(part: Path) -> dict[Path, list[str]]:
+    """Part -> the names that are imported from it."""
+    found = re.findall(r'^import \{([^}]*)\} from "\./([\w./]+)";\n', SOURCES[part], re.MULTILINE)
+    return {part.parent / name: [each.strip() for each in names.split(",") if each.strip()] for names, name in found}
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_top_level_names_stand_once(name):
+    joined = script(MAINS[name])
     assert [name for name, count in Counter(NAMED.findall(joined)).items() if count > 1] == []
     assert not re.search(r"^import\b", joined, re.MULTILINE)
     exported = re.findall(r"^export .*", joined, re.MULTILINE)
-    assert exported == (["export default { render };"] if main == MAIN else [])
+    assert exported == ([] if name == "page" else ["export default { render };"])
 
 
 def test_every_part_is_joined():
-    joined = script(PAGE)
-    for name, source in SOURCES.items():
-        assert all(f" {each}" in joined for each in NAMED.findall(source)), name
+    joined = "\n".join(map(script, (PAGE, *VIEWS.values())))
+    for part, source in SOURCES.items():
+        assert all(f" {each}" in joined for each in NAMED.findall(source)), part.name
     assert all(NAMED.findall(source) for source in SOURCES.values())
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_imports_name_what_is_there_and_used(name):
-    source = SOURCES[name]
-    imports = re.findall(r'^import \{([^}]*)\} from "\./([\w.]+)";\n', source, re.MULTILINE)
-    assert len(imports) == len(re.findall(r"^import\b", source, re.MULTILINE))  # of no other form
+@by_part
+def test_imports_name_what_is_there_and_used(part):
+    source = SOURCES[part]
+    assert len(imports(part)) == len(re.findall(r"^import\b", source, re.MULTILINE))  # of no other form
     body = IMPORT.sub("", source)
-    for names, part in imports:
-        for each in (word.strip() for word in names.split(",") if word.strip()):
-            assert each in EXPORTED.findall(SOURCES[part]), f"{part} exports no {each}"
+    for other, names in imports(part).items():
+        for each in names:
+            assert each in EXPORTED.findall(SOURCES[other]), f"{other.name} exports no {each}"
             assert re.search(rf"\b{each}\b", body), f"{each} is imported for nothing"
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_a_part_imports_the_names_of_others_that_it_uses(name):
+def test_nothing_is_exported_for_nothing():
+    used = {(other, name) for part in SOURCES for other, names in imports(part).items() for name in names}
+    idle = {
+        (part.name, name) for part in SOURCES for name in EXPORTED.findall(SOURCES[part]) if (part, name) not in used
+    }
+    assert idle == set()
+
+
+@by_part
+def test_a_part_imports_the_names_of_others_that_it_uses(part):
     """What is joined would run without the import, and then only there."""
-    source = SOURCES[name]
+    source = SOURCES[part]
     words = re.sub(r'"[^"\n]*"|//.*', "", source)
-    own = set(NAMED.findall(source)) | set(
-        re.findall(r"[\w]+", " ".join(re.findall(r"^import \{([^}]*)\}", source, re.M)))
-    )
+    own = set(NAMED.findall(source)) | {name for names in imports(part).values() for name in names}
     called = set(re.findall(r"(?<![\w.$])(\w+)\(", words)) - set(re.findall(r"(?:function|const|let) (\w+)", words))
-    others = {each for other, text in SOURCES.items() if other != name for each in EXPORTED.findall(text)}
+    others = {each for other, text in SOURCES.items() if other != part for each in EXPORTED.findall(text)}
     assert sorted((called & others) - own) == []
 
 
 def test_text_enters_as_text():
-    for name, source in SOURCES.items():
+    for part, source in SOURCES.items():
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|https?://(?!www\.w3\.org/)", source
-        ), name
+        ), part.name
 
 
 def test_the_style_stays_within_the_inspector():

@@ -13,7 +13,7 @@ export const FAILED = 2;
 const utf8 = new TextDecoder();
 
 // Buffers come as ArrayBuffer or as a view into a larger one, at any offset
-export function bytesOf(buffer) {
+function bytesOf(buffer) {
   return buffer instanceof ArrayBuffer
     ? new Uint8Array(buffer)
     : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);

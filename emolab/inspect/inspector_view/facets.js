@@ -32,7 +32,7 @@ const PLACES = [
 const facetText = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text) || "(none)";
 
 // A token of the contract in words
-export function tokenText(index, token) {
+function tokenText(index, token) {
   const name = (model) => index.models[model].name;
   if (token.kind === "confusion") {
     const [missed, spurious] = [token.missed, token.spurious].map((sector) => index.sectors[sector]);

@@ -16,7 +16,7 @@ const MODEL_BARS = 60; // probabilities that are drawn, the highest first
 const modelPercent = (share) => (Number.isFinite(share) ? `${Math.round(100 * share)}` : "–");
 
 // A label with its sign, not yet a button
-export function makeChip(tag, sign, name, label, parent) {
+function makeChip(tag, sign, name, label, parent) {
   const chip = make(tag, `ei-chip ei-${name}`, undefined, parent);
   make("span", "ei-sign", sign, chip).setAttribute("aria-hidden", "true");
   make("bdi", "", label, chip);
