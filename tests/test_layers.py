@@ -10,7 +10,7 @@ ORDER = [
     "labels", "scoring", "corpora", "media", "engine", "captions", "internvl", "affectgpt", "discriminative",
     "fusion", "inspect", "demo", "workbench",
 ]  # fmt: skip
-EVERYWHERE = {"errors", "extensions"}
+EVERYWHERE = {"errors", "extensions", "whole"}
 
 
 def imported(source: str) -> set[str]:

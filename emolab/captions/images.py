@@ -31,7 +31,7 @@ from emolab.media.decode import decode_frames
 from emolab.media.errors import MediaError
 from emolab.media.sampling import draw_positions
 from emolab.media.stills import open_still
-from emolab.media.whole import whole
+from emolab.whole import whole
 
 QUALITY = 95
 LABELLED = "the clip carries a label set, and notebook 03 is scored on such clips (images.labelled: true takes it)"

@@ -23,7 +23,8 @@ def csv_rows(path: str | Path, *columns: Sequence[str]) -> Iterator[tuple[str, l
             wanted = [next((name for name in names if name in header), None) for names in columns]
             if None in wanted:
                 needs = " and ".join(f"one of {', '.join(names)}" if names[1:] else names[0] for names in columns)
-                raise InputError(f"{path}: has the columns {', '.join(header)[:200] or 'none'}; needs {needs}.")
+                commas = "; separate them by commas" if len(header) == 1 and ";" in header[0] else ""
+                raise InputError(f"{path}: has the columns {', '.join(header)[:200] or 'none'}; needs {needs}{commas}.")
             places = [header.index(name) for name in wanted]
             for row in rows:
                 where = f"{path} line {rows.line_num}"
@@ -32,6 +33,8 @@ def csv_rows(path: str | Path, *columns: Sequence[str]) -> Iterator[tuple[str, l
                     raise InputError(f"{where}: {problem}; put the text in quotes.")
                 if row:
                     yield where, [row[place] for place in places]
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a UTF-8 CSV file ({error}).") from None
 
@@ -65,13 +68,16 @@ def inside(root: Path, name: str, where: str) -> str:
 
 
 def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Files with these endings below a folder, sorted; hidden ones are passed over. Raises OSError."""
+    """Files with these endings below a folder, sorted; hidden ones and folders are passed over. Raises OSError."""
 
     def stop(error: OSError) -> None:
         raise error  # else a folder that cannot be read would silently lose its files
 
-    found = [Path(root, name) for root, _, names in os.walk(folder, onerror=stop) for name in names]
-    return sorted(p for p in found if p.suffix.lower() in suffixes and not p.name.startswith("."))
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in suffixes)
 
 
 def as_text(name: str) -> str:

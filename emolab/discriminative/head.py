@@ -21,7 +21,7 @@ from emolab.discriminative.fusion import Fusion, build_fusion
 from emolab.discriminative.settings import FUSIONS, MODALITIES, FusionSettings, ModalityDropout
 from emolab.discriminative.table import FeatureTable
 from emolab.errors import InputError, RunError
-from emolab.media.whole import whole
+from emolab.whole import whole
 
 WEIGHTS, ABOUT = "head.safetensors", "head.json"
 _ROWS = 1024  # clips at once: 30 MB of vectors of 7000 numbers

@@ -41,6 +41,11 @@ def open_pools(clips: Iterable[Clip], folds: int) -> Pools:
         else:
             (unlabelled if clip.emotion is None else labelled).append(clip)
     counts = Counter(clip.emotion for clip in labelled)
+    if not labelled:
+        raise InputError(
+            "the discriminative side learns from clips with one of the six emotions (`emotion` in clips.jsonl) and "
+            f"without label sets, and none of the {len(clips)} clips is one."
+        )
     rarest = min(SIX_WAY, key=lambda emotion: counts[emotion])
     if counts[rarest] < folds:
         raise InputError(

@@ -31,7 +31,7 @@ from emolab.engine.feature_store import FeatureStore
 from emolab.engine.rows import write_rows
 from emolab.engine.weights import pickled
 from emolab.errors import InputError, RunError
-from emolab.media.whole import whole
+from emolab.whole import whole
 
 
 class EmoVCLIPTrainer:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from emolab.errors import InputError, RunError, unwritten
-from emolab.media.whole import whole
+from emolab.whole import whole
 
 
 def read_rows(path: str | Path) -> list[dict]:

@@ -181,42 +181,6 @@ def spurious_words(truth: LabelSets, predictions: LabelSets, most: int = 20, cor
     return figure
 
 
-def agreement(predictions: Mapping[str, LabelSets]) -> tuple[list[str], np.ndarray, int]:
-    """Names, their agreement [models, models] and n: mean over the common clips of |A∩B| / |A∪B| (Jaccard), where A and
-    B are the lexicon families (or unknown words) of two models; two empty sets agree."""
-    names = list(predictions)
-    clips = sorted(set.intersection(*(set(each) for each in predictions.values()))) if names else []
-    groups = {
-        name: [{family_of(label) or label for label in clean_labels(predictions[name][clip])} for clip in clips]
-        for name in names
-    }
-    values = np.eye(len(names))
-    for i, first in enumerate(names):
-        for j, second in enumerate(names[:i]):
-            pairs = zip(groups[first], groups[second], strict=True)
-            shares = [len(a & b) / len(a | b) if a | b else 1.0 for a, b in pairs]
-            values[i, j] = values[j, i] = np.mean(shares) if shares else np.nan
-    return names, values, len(clips)
-
-
-def agreement_map(predictions: Mapping[str, LabelSets], corpus: str = "") -> Figure:
-    """Heat map of `agreement`, in %."""
-    names, values, n = agreement(predictions)
-    size = 2.5 + 0.5 * len(names)
-    figure, axis = plt.subplots(figsize=(size + 1.2, size), layout="constrained")
-    image = axis.imshow(100 * values, cmap="Greys", vmin=0, vmax=100)
-    for i, j in np.ndindex(values.shape):
-        shade = "white" if values[i, j] > 0.5 else "black"
-        axis.text(j, i, f"{100 * values[i, j]:.0f}", ha="center", va="center", fontsize=7, color=shade)
-    labels = [plain(name) for name in names]
-    axis.set_xticks(range(len(names)), labels, rotation=45, ha="right", fontsize=8)
-    axis.set_yticks(range(len(names)), labels, fontsize=8)
-    axis.set(xlabel="model", ylabel="model")
-    axis.set_title(titled("Agreement between models", corpus, [n]))
-    figure.colorbar(image, label="mean overlap of families, |A∩B| / |A∪B| (%)", shrink=0.8)
-    return figure
-
-
 def titled(what: str, corpus: str, clips: Sequence[int]) -> str:
     """A figure's title: what it shows, whose clips these are, and how many."""
     numbers = sorted(set(clips)) or [0]

@@ -6,7 +6,10 @@ import os
 
 from swift.pipelines.train.sft import SwiftSft
 
+from emolab import extensions
 from emolab.engine.backend import limit_tiles
+
+extensions.load_inherited()  # where a model may be registered
 
 _prepare = SwiftSft._prepare_template
 

@@ -13,7 +13,7 @@ import av
 from emolab.media.decode import upright
 from emolab.media.errors import MediaError
 from emolab.media.probe import open_media, packets, sound_stream, video_stream
-from emolab.media.whole import whole
+from emolab.whole import whole
 
 _TICKS = 90000  # a second: fine enough for the time stamps of any container
 _RATE = 48000

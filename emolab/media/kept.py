@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emolab.media.whole import whole
+from emolab.whole import whole
 
 # what reading an entry may raise where it is not there, damaged, or of other parts: then it is made anew
 UNREADABLE = (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error)

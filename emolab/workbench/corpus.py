@@ -10,6 +10,7 @@ from emolab.corpora.minigpt4 import annotations_of
 from emolab.corpora.readers import find_reader
 from emolab.errors import InputError
 from emolab.workbench.places import outputs_folder
+from emolab.workbench.session import Run
 from emolab.workbench.settings import Settings
 from emolab.workbench.tables import printable
 
@@ -36,11 +37,27 @@ def open_corpus(settings: Settings) -> tuple[Path, list[Clip]]:
     return root, clips
 
 
+def use_corpus(run: Run) -> tuple[Path, list[Clip]]:
+    """`open_corpus` for a run, with what is read named to it."""
+    root, clips = open_corpus(run.settings)
+    for label, path in corpus_files(run.settings, root).items():
+        run.use(label, path)
+    return root, clips
+
+
+def use_scoring(run: Run) -> None:
+    """Name to a run the files by which it scores, where the profile names some."""
+    for source in (run.settings.scoring.grouping, run.settings.scoring.tables):
+        if source and Path(source).expanduser().exists():
+            run.use(Path(source).name, Path(source).expanduser())
+
+
 def labelled_clips(clips: Sequence[Clip]) -> list[Clip]:
     """The clips with label sets, which scores need. Raises InputError where there is none."""
     found = [clip for clip in clips if clip.labels]
     if not found:
-        raise InputError(f"none of the {len(clips)} clips has labels, and without them nothing can be compared.")
+        cure = "give a folder with a clips.jsonl whose rows have labels"
+        raise InputError(f"none of the {len(clips)} clips has labels, without which nothing can be compared: {cure}.")
     return found
 
 
@@ -69,6 +86,11 @@ def corpus_name(settings: Settings, root: Path) -> str:
     return "drawn corpus" if settings.corpus.reader == "drawn" else root.resolve().name
 
 
+def kind_of(whose: str) -> str:
+    """What notes under tables call the clips of a corpus of that name."""
+    return "drawn clips, not real people" if whose == "drawn corpus" else whose
+
+
 def corpus_files(settings: Settings, root: Path) -> dict[str, Path]:
     """Name -> what of a corpus a run is recorded to have read: the lists of the layouts that have some (a release of
     gigabytes is not hashed), else the folder itself."""
@@ -76,6 +98,8 @@ def corpus_files(settings: Settings, root: Path) -> dict[str, Path]:
     for path in find_reader(settings.corpus.reader).lists(root):
         found[path.stem if path.stem not in found else path.relative_to(root).as_posix()] = path
     files = found or {"clips": root}
+    if settings.corpus.transcripts:
+        files["transcripts"] = Path(settings.corpus.transcripts).expanduser()
     if settings.corpus.minigpt4:
         files["minigpt4"] = annotations_of(settings.corpus.minigpt4)
     return files

@@ -10,7 +10,7 @@ from emolab.engine.rows import read_rows
 from emolab.errors import InputError
 from emolab.inspect.media import Look
 from emolab.media.settings import FrameSettings
-from emolab.workbench.corpus import corpus_files, corpus_name, open_corpus
+from emolab.workbench.corpus import corpus_name, use_corpus
 from emolab.workbench.live import note
 from emolab.workbench.panel import open_panel, own_rows
 from emolab.workbench.session import Run
@@ -31,9 +31,7 @@ def open_inspected(run: Run) -> tuple[list[Clip], dict[str, dict[str, Mapping[st
     if run.settings.fusion.predictions or not run.settings.internvl.path:
         clips, answers, corpus = _published(run)
     else:
-        root, clips = open_corpus(run.settings)
-        for label, path in corpus_files(run.settings, root).items():
-            run.use(label, path)
+        root, clips = use_corpus(run)
         corpus = corpus_name(run.settings, root)
         answers = {name: _by_clip(rows) for name, rows in own_rows(run, required=False).items()}
         if not answers:

@@ -11,7 +11,7 @@ from emolab.fusion.strategies import union
 from emolab.internvl.table2 import PAPER_TABLE_2
 from emolab.scoring.files import official_cell, read_labels
 from emolab.scoring.runs import Runs
-from emolab.workbench.corpus import corpus_files, corpus_name, labelled_clips, open_corpus
+from emolab.workbench.corpus import corpus_name, labelled_clips, use_corpus
 from emolab.workbench.session import Run
 from emolab.workbench.tables import printable
 
@@ -42,9 +42,7 @@ def open_panel(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
         return _published(run)
     if not run.settings.internvl.path:
         raise InputError(_GET.format(profile=run.settings.profile))
-    root, clips = open_corpus(run.settings)
-    for label, path in corpus_files(run.settings, root).items():
-        run.use(label, path)
+    root, clips = use_corpus(run)
     truth = {clip.clip_id: list(clip.labels) for clip in labelled_clips(clips)}
     panel = make_panel(_own_members(run))
     kept = [clip for clip in panel.clip_ids if clip in truth]
@@ -78,8 +76,6 @@ def _published(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
     folder, truth_file = Path(plan.predictions).expanduser(), Path(plan.truth).expanduser()
     run.use("predictions", folder)
     run.use("truth", truth_file)
-    if tables:
-        run.use("tables", Path(tables).expanduser())
     reading = {"cell": official_cell} if tables else {}
     panel, truth = read_panel([folder], **reading), read_labels(truth_file, **reading)
     kept = [clip for clip in panel.clip_ids if truth.get(clip)]

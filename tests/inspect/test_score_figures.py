@@ -5,8 +5,6 @@ import pytest
 from matplotlib import pyplot as plt
 
 from emolab.inspect.score_figures import (
-    agreement,
-    agreement_map,
     precision_recall,
     recall_precision,
     recall_precision_bars,
@@ -75,18 +73,6 @@ def test_the_most_frequent_spurious_word_comes_first(tmp_path):
     figure.savefig(tmp_path / "a.png")
 
 
-def test_agreement_is_the_overlap_of_families(tmp_path):
-    other = {"a": ["happy"], "b": [], "c": ["excited", "mad", "chair"]}
-    names, values, n = agreement({"one": PREDICTED, HOSTILE: other})
-    assert names == ["one", HOSTILE] and n == 3
-    assert values.tolist() == [[1, pytest.approx((0.5 + 0 + 1) / 3)], [pytest.approx(0.5), 1]]
-    figure = agreement_map({"one": PREDICTED, HOSTILE: other})
-    assert {"100", "50"} == {text.get_text() for text in figure.axes[0].texts}
-    figure.savefig(tmp_path / "a.png")
-
-
 def test_nothing_to_show_is_drawn_as_nothing(tmp_path):
-    for number, figure in enumerate(
-        (precision_recall([]), recall_precision_bars({}, {}), spurious_words({}, {}), agreement_map({"a": {}, "b": {}}))
-    ):
+    for number, figure in enumerate((precision_recall([]), recall_precision_bars({}, {}), spurious_words({}, {}))):
         figure.savefig(tmp_path / f"{number}.png")

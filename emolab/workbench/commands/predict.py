@@ -16,7 +16,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "text, error.",
         epilog="example:  emolab predict my_videos/ --transcripts words.csv --json > labels.jsonl",
     )
-    parser.add_argument("videos", nargs="+", metavar="VIDEO|FOLDER", help="video files, or folders of them (./-name.mp4)")
+    parser.add_argument(
+        "videos",
+        nargs="+",
+        metavar="VIDEO|FOLDER",
+        help="video files (./-x.mp4 where a name starts with -) or folders",
+    )
     parser.add_argument("--profile", default="demo", help="name of a profile, or a YAML file (default: demo)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
     parser.add_argument("--adapter", metavar="DIR", help="LoRA adapter, such as outputs/demo/03_…/sft/seed0/adapter")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from emolab.errors import RunError
-from emolab.media.whole import whole
+from emolab.whole import whole
 
 
 def test_the_file_appears_at_the_end_and_nothing_beside_it(tmp_path):
