@@ -25,7 +25,7 @@ test: venv
 
 # Every kill and fault in full: 50 random moments and more, about an hour on two cores; the counts stand at the end.
 faults: venv
-	OMP_NUM_THREADS=1 EMOLAB_FAULTS=full $(BIN)/python -m pytest -n 2 --dist loadfile tests/faults
+	OMP_NUM_THREADS=1 EMOLAB_FAULTS=full $(BIN)/python -m pytest -n 2 --dist loadfile tests/faults tests/engine/test_map_stages.py
 
 lab: venv
 	$(BIN)/emolab lab

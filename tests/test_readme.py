@@ -23,7 +23,7 @@ def commands():
 
 
 def test_there_is_something_to_check():
-    assert len(list(commands())) > 25
+    assert len(list(commands())) > 25 and not re.search(r"@[A-Z]+@", README)  # what is left to be filled in
 
 
 @pytest.mark.parametrize("line", list(dict.fromkeys(commands())))

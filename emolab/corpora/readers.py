@@ -75,6 +75,9 @@ def reader(name: str, lists: Sequence[str] = ()) -> Callable[[Function], Functio
     InputError.
     """
 
+    if isinstance(lists, str):
+        raise InputError(f"corpus reader {name!r}: lists takes several names, not one text.")
+
     def register(function: Function) -> Function:
         def read(root: Path, corpus: CorpusSettings, seed: int) -> tuple[list[Clip], list[str]]:
             root, rows = root.absolute(), []

@@ -47,9 +47,10 @@ def use_corpus(run: Run) -> tuple[Path, list[Clip]]:
 
 def use_scoring(run: Run) -> None:
     """Name to a run the files by which it scores, where the profile names some."""
-    for source in (run.settings.scoring.grouping, run.settings.scoring.tables):
+    for label in ("grouping", "tables"):
+        source = getattr(run.settings.scoring, label)
         if source and Path(source).expanduser().exists():
-            run.use(Path(source).name, Path(source).expanduser())
+            run.use(label, Path(source).expanduser())
 
 
 def labelled_clips(clips: Sequence[Clip]) -> list[Clip]:

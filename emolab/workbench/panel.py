@@ -11,7 +11,7 @@ from emolab.fusion.strategies import union
 from emolab.internvl.table2 import PAPER_TABLE_2
 from emolab.scoring.files import official_cell, read_labels
 from emolab.scoring.runs import Runs
-from emolab.workbench.corpus import corpus_name, labelled_clips, use_corpus
+from emolab.workbench.corpus import corpus_name, labelled_clips, use_corpus, use_scoring
 from emolab.workbench.session import Run
 from emolab.workbench.tables import printable
 
@@ -38,6 +38,7 @@ def open_panel(run: Run) -> tuple[Panel, dict[str, list[str]], str]:
     neither is there, saying what to get.
     """
     plan = run.settings.fusion
+    use_scoring(run)
     if plan.predictions:
         return _published(run)
     if not run.settings.internvl.path:

@@ -6,7 +6,7 @@ import base64
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,13 +16,14 @@ from urllib.parse import quote
 from emolab.errors import InputError
 from emolab.workbench.files import write_text
 from emolab.workbench.places import find_notebooks, outputs_folder
+from emolab.workbench.preflight.needs import WITHOUT_MODELS
 from emolab.workbench.profiles import flatten, load_profile
 from emolab.workbench.provenance import read_run
 from emolab.workbench.report import POLICY, STYLE
 from emolab.workbench.report_sections import SECTIONS, Part, Section
 from emolab.workbench.settings import Settings
 from emolab.workbench.start_page import title_of, took
-from emolab.workbench.tables import printable, shown_interval, shown_value
+from emolab.workbench.tables import Table, printable, shown_interval, shown_value
 
 _PICTURE = "notebooks/pictures/pipeline.svg"
 _HEADINGS = {
@@ -54,25 +55,37 @@ def write_profile_report(profile: str, outputs: str | None = None, to: Path | No
     folder = outputs_folder(settings.outputs) / settings.profile
     found = {name: run for name in find_notebooks() if (run := _found(folder / name)) is not None}
     if not found:
-        first = f"emolab run all --profile {profile}"
+        first = f"emolab run {'all' if settings.internvl.path else '07 08'} --profile {profile}"
         raise InputError(f"{folder}: no notebook of profile {settings.profile} has run to its end; first: {first}")
     report = to or folder / "report.html"
-    write_text(report, _page(settings, profile, found, report.parent))
+    page = _page(settings, profile, found, report.parent)
+    try:
+        write_text(report, page)
+    except OSError as error:
+        raise InputError(f"{report} cannot be written ({error.strerror}); give another --out FILE") from None
     return report
 
 
+_MAPPINGS = ("settings", "source", "inputs", "outputs", "seeds", "versions", "git", "device")  # of run.json
+
+
 def _found(folder: Path) -> Found | None:
-    """What a complete run left; None where there is none, or its files cannot be read."""
+    """What a complete run left; None where there is none, or its files are not as a run writes them."""
     run = read_run(folder)
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         tables: dict[str, list[dict]] = {}
         for row in metrics["table"]:
             tables.setdefault(row["table"], []).append(row)
-        figures = metrics.get("figures", {})
-        return run and Found(folder.name, folder, run, tables, metrics["notes"], figures)
+        tables = {name: Table(name, rows).rows for name, rows in tables.items()}
+        notes, figures = dict(metrics["notes"]), dict(metrics.get("figures", {}))
+        run = {**run, **{key: dict(run.get(key) or {}) for key in _MAPPINGS}}
+        for files_ in (run["inputs"], run["outputs"]):
+            files_.update({label: dict(file) for label, file in files_.items()})
+        took(run)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return Found(folder.name, folder, run, tables, notes, figures)
 
 
 def _page(settings: Settings, profile: str, found: Mapping[str, Found], start: Path) -> str:
@@ -80,6 +93,8 @@ def _page(settings: Settings, profile: str, found: Mapping[str, Found], start: P
 
     template = files("emolab.workbench").joinpath("profile_report.html.jinja").read_text(encoding="utf-8")
     newest = max(found.values(), key=lambda each: str(each.run.get("started", ""))).run.get("settings", {})
+    models = newest.get("internvl.path") and not newest.get("fusion.predictions")
+    possible = [name for name in find_notebooks() if models or name in WITHOUT_MODELS or name in found]
     others = [f"--set={key}={value}" for key, value in _differing(newest, flatten(load_profile(profile)))]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
@@ -88,14 +103,13 @@ def _page(settings: Settings, profile: str, found: Mapping[str, Found], start: P
         profile=printable(settings.profile),
         about=printable(settings.about),
         clips=_whose(newest),
-        drawn=_is_drawn(newest),
-        strange=not _is_drawn(newest) and str(newest.get("internvl.path")).startswith("shipped:"),
+        drawn=any(_is_drawn(each.run["settings"]) for each in found.values()),
+        strange=any(_is_strange(each.run["settings"]) for each in found.values()),
         picture=_pipeline(),
         notebooks=[
-            _state(name, shlex.join([f"--profile={profile}", *others]), found.get(name), start)
-            for name in find_notebooks()
+            _state(name, shlex.join([f"--profile={profile}", *others]), found.get(name), start) for name in possible
         ],
-        sections=[section for each in SECTIONS if (section := _section(each, found))],
+        sections=[section for each in SECTIONS if (section := _section(each, found, possible))],
         mixed=_mixed(found),
         runs=[_provenance(each) for each in found.values()],
         versions=_versions(found),
@@ -105,6 +119,12 @@ def _page(settings: Settings, profile: str, found: Mapping[str, Found], start: P
 
 def _is_drawn(settings: Mapping[str, Any]) -> bool:
     return settings.get("corpus.reader") == "drawn" and not settings.get("fusion.predictions")
+
+
+def _is_strange(settings: Mapping[str, Any]) -> bool:
+    """Whether the small models were asked about other clips than those they understand."""
+    published = settings.get("fusion.predictions")
+    return not published and not _is_drawn(settings) and str(settings.get("internvl.path")).startswith("shipped:")
 
 
 def _whose(settings: Mapping[str, Any]) -> str:
@@ -131,11 +151,11 @@ def _state(name: str, again: str, found: Found | None, start: Path) -> dict[str,
     return about | {"started": f"{printable(started)} UTC", "took": took(found.run), "links": links}
 
 
-def _section(section: Section, found: Mapping[str, Found]) -> dict[str, Any] | None:
-    """The parts of a section that are there, and the notebooks that are missing; None where all are."""
+def _section(section: Section, found: Mapping[str, Found], possible: Sequence[str]) -> dict[str, Any] | None:
+    """The parts of a section that are there, and the notebooks that could be and are not; None without any part."""
     parts = [shown for part in section.parts if (shown := _part(part, found))]
     wanted = dict.fromkeys(part.notebook for part in section.parts)
-    missing = [name for name in wanted if name not in found]
+    missing = [name for name in wanted if name not in found and name in possible]
     if not parts:
         return None
     return {"key": section.key, "title": section.title, "about": section.about, "parts": parts, "missing": missing}
@@ -143,19 +163,16 @@ def _section(section: Section, found: Mapping[str, Found]) -> dict[str, Any] | N
 
 def _part(part: Part, found: Mapping[str, Found]) -> dict[str, Any] | None:
     source = found.get(part.notebook) or found.get(part.instead)
-    if source is None:
-        return None
-    about = {"title": part.title, "from": source.name}
     if part.figure:
-        if part.name not in source.figures or (picture := _picture(source.folder / part.name)) is None:
+        if source is None or part.name not in source.figures:
             return None
-        return about | {"picture": picture, "alt": printable(source.figures[part.name])}
-    rows = list(source.tables.get(part.name, ()))
-    notes = [source.notes.get(part.name, "")]
-    if part.more and (other := found.get(part.more[0])):
-        rows += other.tables.get(part.more[1], [])
-        notes.append(other.notes.get(part.more[1], ""))
-        about["from"] += f", {other.name}"
+        picture, told = _picture(source.folder / part.name), printable(source.figures[part.name])
+        return picture and {"title": part.title, "from": source.name, "picture": picture, "alt": told}
+    more, name = part.more or ("", "")
+    tables = [(each, key) for each, key in ((source, part.name), (found.get(more), name)) if each is not None]
+    rows = [row for each, key in tables for row in each.tables.get(key, ())]
+    notes = [each.notes.get(key, "") for each, key in tables]
+    about = {"title": part.title, "from": ", ".join(each.name for each, _ in tables)}
     return about | _table(rows, part.columns, notes) if rows else None
 
 
@@ -219,11 +236,10 @@ def _mixed(found: Mapping[str, Found]) -> list[str]:
     for key in dict.fromkeys(key for settings in runs.values() for key in settings if key not in ("about", "outputs")):
         values: dict[str, list[str]] = {}
         for name, settings in runs.items():
-            values.setdefault(printable(str(settings.get(key)))[:80], []).append(name[:2])
+            values.setdefault(printable(str(settings.get(key))), []).append(name[:2])
         if len(values) > 1:
-            told.append(
-                f"{printable(key)}: " + "; ".join(f"{value} ({', '.join(names)})" for value, names in values.items())
-            )
+            each = (f"{value[-80:]} ({', '.join(names)})" for value, names in values.items())
+            told.append(f"{printable(key)}: {'; '.join(each)}")
     sources = {json.dumps(each.run.get("source", {}).get("emolab"), sort_keys=True) for each in found.values()}
     return told + (["emolab's source code changed between the runs"] if len(sources) > 1 else [])
 

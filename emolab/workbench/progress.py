@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 from emolab.workbench.tables import printable
 
@@ -20,7 +21,7 @@ class Board:
         self._expected: dict[str, float] = {}
         self._ended: dict[str, float] = {}  # seconds taken
         self._lanes: dict[str, Lane] = {}
-        self._printed, self._held = 0.0, threading.RLock()
+        self._printed, self._held = 0.0, threading.Lock()
         self._in_place = sys.stderr.isatty()
 
     def expect(self, seconds: Mapping[str, float]) -> None:
@@ -65,11 +66,17 @@ class Board:
                     self._printed = moment
                     width = shutil.get_terminal_size().columns - 1
                     room = (width - len(self.where())) // max(1, len(self._lanes)) - 3
-                    lines = " | ".join(str(each)[:room] for each in self._lanes.values())
+                    lines = " | ".join(each.told(short=len(self._lanes) > 1)[:room] for each in self._lanes.values())
                     print(f"\r\x1b[2K{f'{self.where()} {lines}'[:width]}", end="", file=sys.stderr, flush=True)
             elif moment - lane.printed >= (5 if lane.news else 60):
                 lane.printed, lane.news = moment, False
-                print(f"{self.where()} {lane}", file=sys.stderr, flush=True)
+                print(f"{self.where()} {lane.told()}", file=sys.stderr, flush=True)
+
+    def say(self, text: str, stream: TextIO | None = None) -> None:
+        """Print lines that stay, above the one that tells how far it is."""
+        with self._held:
+            self._clear()
+            print("\n".join(map(printable, text.split("\n"))), file=stream or sys.stdout, flush=True)
 
     def _clear(self) -> None:
         """Clear the line that stays in place."""
@@ -106,10 +113,12 @@ class Lane:
         """Let the board print, if it is time to."""
         self._board.show(self)
 
-    def __str__(self) -> str:
+    def told(self, short: bool = False) -> str:
+        """What it does, in a line; `short`: with its number for its name."""
         minutes, seconds = divmod(int(self.seconds), 60)
         where = f"cell {self._cell}/{self._cells}" if self._cells else "starting"
-        return f"{self._name}  {where}  {minutes}:{seconds:02d}" + (f"  {self._text}" if self._text else "")
+        name = self._name[:2] if short else self._name
+        return f"{name}  {where}  {minutes}:{seconds:02d}" + (f"  {self._text}" if self._text else "")
 
 
 def duration(seconds: float) -> str:

@@ -107,16 +107,16 @@ SECTIONS = (
     ),
     Section(
         "examples", "Examples",
-        "Drawn with the seed, not chosen; the worst clips last. ✓ matched, − missed, + spurious, · no truth "
-        "known; synonyms by the lexicon.",
+        "Most are drawn with the seed, none is picked by hand; the clips with the lowest score come last. ✓ matched, "
+        "− missed, + spurious, · no truth known; synonyms by the lexicon.",
         (
             _figure(_DATA, "caption_examples", "Two captions of each image"),
             _figure(_INTERNVL, "zero_shot_examples", "InternVL, zero-shot"),
             _figure(_INTERNVL, "fine_tuned_examples", "InternVL, fine-tuned"),
             _figure(_FACES, "faces", "Frames with face boxes, and crops"),
             Part(_AFFECTGPT, "examples", "AffectGPT: described beside the truth"),
+            Part(_INSPECT, "models", "Of how many clips each model found all, or nothing"),
             Part(_FUSION, "worst", "Where the co-judgment goes wrong"),
-            Part(_INSPECT, "models", "Each model, clip by clip"),
         ),
     ),
 )  # fmt: skip

@@ -26,7 +26,7 @@ from emolab.workbench.progress import Board, duration
 from emolab.workbench.provenance import RECORD_FILE, RUN_FILE, read_run
 from emolab.workbench.session import hash_store, hashed
 from emolab.workbench.settings import Settings
-from emolab.workbench.tables import Table, printable
+from emolab.workbench.tables import Table
 from emolab.workbench.unchanged import why_run
 
 # of an earlier run: gone before a new one starts
@@ -52,6 +52,7 @@ def run_notebooks(
         raise InputError("--jobs: at least one notebook runs at a time")
     settings = load_profile(profile, overrides)
     notebooks = _with_needed(pick_notebooks(list(wanted)), settings)
+    jobs = min(jobs, len(notebooks))
     batch = _Batch(notebooks, settings, {"profile": profile, "settings": list(overrides)}, force, anyway, jobs)
     began = time.monotonic()
     with _signals_end_the_run():
@@ -71,14 +72,18 @@ def _side_by_side(names: Iterable[str], waits_for: Mapping[str, set[str]], batch
                 for name in ready[: 0 if failed else jobs - len(running)]:
                     waiting.remove(name)
                     running[pool.submit(batch.run, name)] = name
+                if not running:
+                    raise InputError(f"{', '.join(waiting)} wait for each other: see emolab.needs in their metadata")
                 for ended in wait(running, return_when=FIRST_COMPLETED).done:
-                    del running[ended]
-                    failed += [error for error in [ended.exception()] if error is not None]
+                    name, error = running.pop(ended), ended.exception()
+                    failed += [error] if error else []
+                    if error and running:  # which may take hours
+                        batch.board.say(f"{name}: {error!s:.600}; what runs beside it runs on to its end", sys.stderr)
         except BaseException:
             batch.stop.set()  # and the pool waits until they have ended their kernels
             raise
     for error in failed[1:]:
-        print(printable(str(error)), file=sys.stderr)
+        batch.board.say(f"{type(error).__name__}: {error}", sys.stderr)
     if failed:
         raise failed[0]
 
@@ -86,8 +91,7 @@ def _side_by_side(names: Iterable[str], waits_for: Mapping[str, set[str]], batch
 def _needs(notebook: Path, settings: Settings) -> set[str]:
     """The notebooks whose rows one reads with these settings. Its metadata name them: `emolab.needs`, notebook -> the
     settings without which it is not needed (with a ! before it: those with which), or nothing."""
-    values = flatten(settings)
-    needs = _metadata(notebook).get("needs", {})
+    values, needs = flatten(settings), _metadata(notebook).get("needs", {})
     return {
         name
         for name, setting in needs.items()
@@ -122,7 +126,8 @@ def _with_needed(notebooks: Mapping[str, Path], settings: Settings) -> dict[str,
 
 class _Batch:
     """The notebooks of one run: `run` takes one to its end, `ran` counts those that had something to do, `stop` ends
-    those that run. One thread at a time decides, reads hashes and prints; only the notebooks run side by side."""
+    those that run; after a failure nothing is begun. One thread at a time decides and reads hashes: only the notebooks
+    run side by side."""
 
     def __init__(
         self,
@@ -135,53 +140,63 @@ class _Batch:
     ) -> None:
         self._notebooks, self._settings, self._parameters = notebooks, settings, parameters
         self._force, self._anyway = force, anyway
-        self._threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
+        self._jobs = jobs
+        self._threads = max(1, len(os.sched_getaffinity(0)) // jobs) if jobs > 1 else None
         self._hashes = Hashes(hash_store(settings))
         self._needs: dict[str, Need] | None = None
-        self._board, self._turn = Board(list(notebooks), jobs), threading.RLock()
-        self.ran, self.stop = 0, threading.Event()
+        self._turn, self._failed = threading.Lock(), False
+        self.board, self.ran, self.stop = Board(list(notebooks), jobs), 0, threading.Event()
 
     def run(self, name: str) -> None:
         """Run a notebook where it has to, and print its tables."""
         folder = run_folder(self._settings.outputs, self._settings.profile, name)
         try:
-            with self._turn:
-                lock = FolderLock(folder)
+            lock = FolderLock(folder)
             try:
-                self._run_or_skip(name, folder, lock)
+                done = self._run_or_skip(name, folder, lock)
             finally:
                 lock.release()
+        except BaseException:
+            self._failed = True
+            raise
         finally:
-            self._board.end(name)
-        with self._turn:
-            self._hashes.save()
-            print_tables(folder)
+            self.board.end(name)
+        if done:
+            with self._turn:
+                self._hashes.save()
+            self.board.say(tables_of(folder))
 
-    def _run_or_skip(self, name: str, folder: Path, lock: FolderLock) -> None:
+    def _run_or_skip(self, name: str, folder: Path, lock: FolderLock) -> bool:
+        """False where it was not begun, since another has failed or the run is being stopped."""
         notebook = self._notebooks[name]
         with self._turn:
+            if self._failed or self.stop.is_set():
+                return False
             changed = "asked for with --force" if self._force else None
             reason = changed or why_run(folder, notebook, self._settings, self._hashes)
             if reason is None:
-                print(f"{name}: complete and unchanged, nothing to do")
-                return
+                self.board.say(f"{name}: complete and unchanged, nothing to do")
+                return True
             need = self._estimated().get(name)
-            print(f"{name}: running, {reason}", flush=True)
+            if self.stop.is_set():  # deciding takes a while, and from here on an earlier run is gone
+                return False
+            self.board.say(f"{name}: running, {reason}")
             self.ran += 1
-            estimated = estimated_before(need, folder)
+            estimated = estimated_before(need, folder, self._jobs)
         for leftover in _LEFTOVERS:
             (folder / leftover).unlink(missing_ok=True)
         executed, before = folder / notebook.name, notebook_hash(notebook)
-        how = {"lock": lock, "lane": self._board.begin(name), "stop": self.stop, "threads": self._threads}
+        how = {"lock": lock, "lane": self.board.begin(name), "stop": self.stop, "threads": self._threads}
         execute(notebook, executed, self._parameters, **how)
         with self._turn:
             _keep(folder, executed, before, estimated, self._hashes)
+        return True
 
     def _estimated(self) -> dict[str, Need]:
         """What all that may be run will need: looked at once, now that something is to be run."""
         if self._needs is None:
             self._needs = require_fit(self._settings, self._notebooks, self._hashes, self._force, self._anyway)
-            self._board.expect({name: need.seconds.best for name, need in self._needs.items()})
+            self.board.expect({name: need.seconds.best for name, need in self._needs.items()})
         return self._needs
 
 
@@ -208,13 +223,13 @@ def _cell_seconds(executed: Path) -> list[float | None]:
     return [cell["metadata"].get("papermill", {}).get("duration") for cell in cells]
 
 
-def print_tables(folder: Path) -> None:
-    """Print every table of a run as plain text, and where its report is."""
-    metrics = read_run(folder, "metrics.json") or {"table": []}
+def tables_of(folder: Path) -> str:
+    """Every table of a run as plain text, and where its report is."""
+    metrics, told = read_run(folder, "metrics.json") or {"table": []}, []
     for name in dict.fromkeys(row["table"] for row in metrics["table"]):
         rows = [row for row in metrics["table"] if row["table"] == name]
-        print(f"\n{name.replace('_', ' ')}\n{Table(name, rows, metrics['notes'].get(name, ''))}")
-    print(f"\nReport: {shown(folder / 'report.html')}", flush=True)
+        told.append(f"\n{name.replace('_', ' ')}\n{Table(name, rows, metrics['notes'].get(name, ''))}")
+    return "\n".join([*told, f"\nReport: {shown(folder / 'report.html')}"])
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def captions(images, engine, scratch):
         found = describe(rows, folder, ChatModel(SETTINGS), "first", answers, engine=engine, progress=False)
     kept = sorted(read_rows(scratch / "answers.jsonl"), key=lambda row: row["key"])
     assert all(row["text"] and not row["error"] for row in found[:STILLS]) and len(kept) == STILLS
-    assert f"{STILLS}.png: cannot be read" in found[STILLS]["error"]
+    assert f"{STILLS}.png cannot be read" in found[STILLS]["error"]
     return found, kept
 
 

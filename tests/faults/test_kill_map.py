@@ -98,7 +98,7 @@ def workers_of(process, kind):
 @pytest.mark.parametrize("kind", ["local", "ray"])
 def test_kills_at_random_moments_cost_nothing(kind, script, undisturbed, tmp_path, request, full, seeded, count):
     env = environment(RAY_ADDRESS=request.getfixturevalue("address") if kind == "ray" else "")
-    path, rng, drivers, deaths = tmp_path / "answers.jsonl", seeded, 6 if full else 2, 2 if full else 1
+    path, rng, drivers, deaths = tmp_path / "answers.jsonl", seeded, 6 if full else 1, 2 if full else 1
 
     def start():
         process = subprocess.Popen([sys.executable, script, path, kind, "2", str(ROWS)], env=env)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -243,7 +242,12 @@ from emolab.scoring.grouping import model_grouping
 truth = {{str(n): [f"word {{n}}", "other"] for n in range(30)}}
 model_grouping(truth, truth, Endpoint({server.address!r}, "judge", timeout=600), {str(tmp_path / "cache.jsonl")!r})
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env={**os.environ})
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+    )
     deadline = time.monotonic() + 60
     cache = tmp_path / "cache.jsonl"
     # five answered and kept, four hang

@@ -9,7 +9,6 @@ from matplotlib import pyplot as plt
 from emolab import workbench
 from emolab.errors import InputError
 from emolab.inspect.style import plain
-from emolab.workbench import report_sections
 from emolab.workbench.cli import main
 from emolab.workbench.profile_report import write_profile_report
 from emolab.workbench.report_sections import SECTIONS
@@ -74,6 +73,39 @@ def test_a_run_that_did_not_end_or_is_damaged_counts_as_not_run(outputs):
         write_profile_report("demo", str(outputs))
 
 
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("metrics.json", {"table": [{"table": "table_2", "name": "x"}], "notes": None}),
+        (
+            "metrics.json",
+            {"table": [{"table": "table_2", "name": "x", "avg": 1, "interval": {"avg": [1]}}], "notes": {}},
+        ),
+        ("metrics.json", {"table": [], "notes": {}, "figures": None}),
+        ("run.json", {}),
+        ("run.json", {"settings": [], "source": "x", "inputs": "text", "seconds": "x"}),
+    ],
+)
+def test_files_that_no_run_wrote_count_as_not_run(outputs, file, change):
+    path = outputs / "demo" / "03_internvl_finetune" / file
+    path.write_text(json.dumps(change))
+    page = write_profile_report("demo", str(outputs)).read_text(encoding="utf-8")
+    assert "emolab run 03 --profile=demo" in page and "zero-shot + all" in page
+
+
+def test_published_predictions_ask_for_no_notebook_with_models(outputs):
+    for name in ("03_internvl_finetune", "07_fusion_analysis"):
+        (outputs / "demo" / name / "run.json").unlink()
+    ran(outputs, "07_fusion_analysis", {"table_2": [row("all")]}, **{"fusion.predictions": str(outputs)})
+    page = write_profile_report("demo", str(outputs)).read_text(encoding="utf-8")
+    assert "emolab run 08" in page and "emolab run 01" not in page and "Drawn clips." not in page
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence(outputs, capsys):
+    assert main(["report", "--outputs", str(outputs), "--out", str(outputs)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_the_command(outputs, capsys, tmp_path):
     assert main(["report", "--outputs", str(outputs), "--out", str(tmp_path / "there.html")]) == 0
     assert "there.html" in capsys.readouterr().out and (tmp_path / "there.html").is_file()
@@ -91,4 +123,3 @@ def test_every_part_is_one_that_its_notebook_makes():
             call = "run.figure" if part.figure else "run.table"
             made = f'"{name}"' in code or re.search(rf'f"\{{\w+\}}_{name.rpartition("_")[2]}"', code)
             assert call in code and made, f"{notebook} makes no {name}"
-    assert report_sections.PAPER == ("paper_avg", "paper_accuracy", "paper_recall")

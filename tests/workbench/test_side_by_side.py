@@ -58,6 +58,7 @@ def test_what_runs_beside_a_failure_runs_on_and_nothing_new_starts(tmp_path):
     notebook(tmp_path, "03", MEET.format(other=NAMES["01"]), TIMED)
     done = runner.emolab(tmp_path, "run", "all", "--jobs", "2")
     assert done.returncode == 1 and "01_first.ipynb failed in cell" in done.stderr and "no good" in done.stderr
+    assert "what runs beside it runs on to its end" in done.stderr
     assert left(tmp_path, "03", "run.json").is_file() and not left(tmp_path, "02", "").exists()
 
 
@@ -66,15 +67,41 @@ def test_a_signal_ends_all_of_them(tmp_path, sent):
     for number, other in (("01", "03"), ("03", "01")):
         notebook(tmp_path, number, MEET.format(other=NAMES[other]), "import time; time.sleep(600)")
     running = subprocess.Popen(
-        runner.command("run", "all", "--jobs", "2"), stderr=subprocess.PIPE, **runner.options(tmp_path)
+        runner.command("run", "all", "--jobs", "2"),
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+        **runner.options(tmp_path),
     )
-    runner.wait_for(lambda: all(left(tmp_path, number, "pid").exists() for number in ("01", "03")))
-    kernels = [int(left(tmp_path, number, "pid").read_text()) for number in ("01", "03")]
-    running.send_signal(sent)
-    assert running.wait(timeout=30) in (130, 143, -signal.SIGTERM)
-    runner.wait_for(lambda: not any(map(runner.alive, kernels)))
-    assert not psutil.Process().children(recursive=True)
+    try:
+        runner.wait_for(lambda: all(left(tmp_path, number, "pid").exists() for number in ("01", "03")))
+        family = [each.pid for each in psutil.Process(running.pid).children(recursive=True)]
+        running.send_signal(sent)
+        assert running.wait(timeout=30) in (130, 143, -signal.SIGTERM)
+        runner.wait_for(lambda: not any(map(runner.alive, family)))
+    finally:
+        running.kill()
+    assert len(family) >= 4  # two that execute, two kernels
     assert not any(left(tmp_path, number, "run.json").exists() for number in ("01", "03"))
+
+
+def test_notebooks_that_wait_for_each_other_are_refused(tmp_path):
+    notebook(tmp_path, "01", needs=[NAMES["03"]])
+    notebook(tmp_path, "03", needs=[NAMES["01"]])
+    done = runner.emolab(tmp_path, "run", "all", "--jobs", "2")
+    assert done.returncode == 2 and "01_first, 03_third wait for each other" in done.stderr
+
+
+def test_a_run_that_is_stopped_while_it_decides_leaves_the_last_one(tmp_path, monkeypatch):
+    notebook(tmp_path, "01")
+    assert runner.emolab(tmp_path, "run", "all").returncode == 0
+    from emolab.workbench import runner as module
+
+    monkeypatch.chdir(tmp_path)
+    settings = module.load_profile("demo")
+    batch = module._Batch(module.find_notebooks(), settings, {"profile": "demo", "settings": []}, True, False, 1)
+    monkeypatch.setattr(batch, "_estimated", lambda: batch.stop.set() or {})  # Ctrl-C comes meanwhile
+    batch.run(NAMES["01"])
+    assert batch.ran == 0 and left(tmp_path, "01", "run.json").is_file()
 
 
 def test_the_demo_waits_as_its_notebooks_say():

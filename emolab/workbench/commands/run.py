@@ -18,7 +18,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help="override settings")
     parser.add_argument(
         "--jobs", type=int, default=1, metavar="N",
-        help="notebooks side by side where none waits for another (default: 1); they share the cores and the GPU",
+        help="notebooks side by side where none waits for another (default: 1); they share the cores and the GPU, and "
+        "each is checked as if it ran alone",
     )  # fmt: skip
     parser.add_argument("--force", action="store_true", help="run also what is complete and unchanged")
     parser.add_argument("--anyway", action="store_true", help="run also what cannot fit by emolab's estimate")

@@ -25,7 +25,7 @@ _STAGES = {
     "05_face_crop_ablation": stages.face_ablation, "06_discriminative": late.discriminative,
     "07_fusion_analysis": late.fusion, "08_inspect_predictions": late.inspection,
 }  # fmt: skip
-_WITHOUT_MODELS = ("07_fusion_analysis", "08_inspect_predictions")
+WITHOUT_MODELS = ("07_fusion_analysis", "08_inspect_predictions")
 _START = Span(3, 8, 20)  # seconds to start a kernel, import and draw figures
 _REPORT = Span(3e5, 1.5e6, 6e6)  # bytes of figures, executed notebook and report
 
@@ -105,7 +105,7 @@ def make_estimate(
     names = list(find_notebooks() if notebooks is None else notebooks)
     published = settings.fusion.predictions or not settings.internvl.path  # no model is asked, no clip opened
     if published:
-        names = [name for name in names if name in _WITHOUT_MODELS]
+        names = [name for name in names if name in WITHOUT_MODELS]
     counts = count_truth(settings.fusion.truth) if published else count(settings.corpus)
     sample = DRAWN if settings.corpus.reader == "drawn" else look(counts, settings.seed) if open_clips else Sample()
     return _estimated(settings, names, counts, sample, machine or this_machine(settings.outputs))
@@ -143,12 +143,13 @@ def _corrected(need: Need, settings: Settings) -> Need:
     return replace(need, measured=Span(0.7 * best, best, 1.4 * best), basis=basis)
 
 
-def estimated_before(need: Need | None, folder: Path) -> dict[str, Any] | None:
+def estimated_before(need: Need | None, folder: Path, jobs: int = 1) -> dict[str, Any] | None:
     """What run.json keeps of the estimate, so that a later one learns how wrong it was; `folder` is the notebook's, as
-    it lies before the run: one that finds something to go on with tells nothing of how long all of it takes."""
+    it lies before the run: one that finds something to go on with tells nothing of how long all of it takes, nor does
+    one that had to share the machine with others (`jobs`)."""
     if need is None:
         return None
-    fresh = {each.name for each in folder.iterdir()} <= {".lock"}
+    fresh = jobs == 1 and {each.name for each in folder.iterdir()} <= {".lock"}
     seconds = max(0.1, round(need.estimated.best, 1))
     kind = machine_kind()
     return {"version": VERSION, "seconds": seconds, "clips": need.clips, "from_empty": fresh, "machine": kind}
