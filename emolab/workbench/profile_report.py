@@ -72,6 +72,8 @@ _MAPPINGS = ("settings", "source", "inputs", "outputs", "seeds", "versions", "gi
 def _found(folder: Path) -> Found | None:
     """What a complete run left; None where there is none, or its files are not as a run writes them."""
     run = read_run(folder)
+    if run is None or run.get("notebook") != folder.name:
+        return None
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         tables: dict[str, list[dict]] = {}
