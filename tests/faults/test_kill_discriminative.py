@@ -81,6 +81,7 @@ def place():
         yield Path(folder)
 
 
+@pytest.mark.skipif(os.environ.get("EMOLAB_FAULTS") != "full", reason="minutes of kills: make faults")
 def test_killed_twice_it_ends_as_an_undisturbed_run(place, count):
     calm, expected = project(place, "calm")
     finish(calm)

@@ -95,7 +95,8 @@ def workers_of(process, kind):
     return found
 
 
-@pytest.mark.parametrize("kind", ["local", "ray"])
+# CI sees Ray workers and a Ray node die in tests/engine; `make faults` kills its driver as well
+@pytest.mark.parametrize("kind", ["local", "ray"] if os.environ.get("EMOLAB_FAULTS") == "full" else ["local"])
 def test_kills_at_random_moments_cost_nothing(kind, script, undisturbed, tmp_path, request, full, seeded, count):
     env = environment(RAY_ADDRESS=request.getfixturevalue("address") if kind == "ray" else "")
     path, rng, drivers, deaths = tmp_path / "answers.jsonl", seeded, 6 if full else 1, 2 if full else 1
